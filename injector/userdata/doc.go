@@ -1,3 +1,18 @@
-// Package userdata decodes cloud user-data: bytes in, typed parts and wants
-// out. It does no I/O and knows neither networks nor roots.
+// Package userdata decodes cloud user-data: bytes go in, typed parts and
+// wants come out.
+//
+// Decode is pure. It reads no file and asks no network: the addresses that
+// an #include names come back as wants, and the caller decodes again with
+// their answers until no want is left. The same bytes, answers and limits
+// always give the same result.
+//
+// What is accepted, how a part is called and of what type it is follows
+// cloud-init (docs/userdata.md goes through it row by row). Two things are
+// different on purpose. One bad part never takes the others with it: it is
+// kept, carries an error, and decoding goes on. And bytes stay exact: apart
+// from transfer encoding and gzip, which are undone, a body is what was
+// written, be it UTF-8 or not. UnixLines is for whoever writes a script.
+//
+// The package never runs, renders or merges anything, and never looks at
+// the launch index of the machine: it only says what each part asks for.
 package userdata
