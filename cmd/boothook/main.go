@@ -40,7 +40,9 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{}
+	return []command{
+		{"parts", "list the parts of user-data", runParts},
+	}
 }
 
 // errUsage marks an error in how the tool was called: exit status 2.

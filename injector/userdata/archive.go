@@ -1,0 +1,206 @@
+package userdata
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// archive gives the items of a #cloud-config-archive. They are not looked
+// into: an include or an archive among them stays what it is.
+func (d *decoder) archive(body []byte, src source) {
+	if len(body) > d.limits.Archive {
+		d.problem(src, "", 1, limitErrorf("archive of more than %d bytes", d.limits.Archive), false)
+		return
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(body, &doc); err != nil {
+		line, err := yamlError(err)
+		d.problem(src, "", line, fmt.Errorf("archive: %w; only the items that stand alone are used", err), false)
+		d.salvage(body, src)
+		return
+	}
+	if doc.Kind == 0 { // nothing but comments
+		return
+	}
+	items, ok := listItems(doc.Content[0])
+	if !ok {
+		d.problem(src, "", doc.Content[0].Line, errors.New("archive: it is not a list of items"), false)
+		return
+	}
+	for i, n := range items {
+		d.item(n, 0, src.at(i+1))
+	}
+}
+
+// salvage takes an archive that is not valid YAML apart at the lines that
+// begin an item, and uses the items that are mappings with content, so that
+// one bad item does not take the others with it.
+func (d *decoder) salvage(body []byte, src source) {
+	var chunk []byte
+	n, line, first := 0, 0, 0
+	flush := func() {
+		var doc yaml.Node
+		if n == 0 || yaml.Unmarshal(chunk, &doc) != nil || doc.Kind == 0 {
+			return
+		}
+		items, ok := listItems(doc.Content[0])
+		if ok && len(items) == 1 && items[0].Kind == yaml.MappingNode && lookup(items[0], "content") != nil {
+			d.item(items[0], first-1, src.at(n))
+		}
+	}
+	for l := range bytes.Lines(body) {
+		line++
+		if bytes.HasPrefix(l, []byte("- ")) || bytes.HasPrefix(l, []byte("-\n")) {
+			flush()
+			n, first, chunk = n+1, line, nil
+		}
+		chunk = append(chunk, l...)
+	}
+	flush()
+}
+
+// listItems gives the items of a list or a !!set.
+func listItems(n *yaml.Node) ([]*yaml.Node, bool) {
+	n = resolve(n)
+	switch {
+	case n.Kind == yaml.SequenceNode:
+		return n.Content, true
+	case n.Kind == yaml.MappingNode && n.ShortTag() == "!!set":
+		var keys []*yaml.Node
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			keys = append(keys, n.Content[i])
+		}
+		return keys, true
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
+		return nil, true
+	}
+	return nil, false
+}
+
+// item emits one item. Lines are those of n plus offset.
+func (d *decoder) item(n *yaml.Node, offset int, src source) {
+	if d.full {
+		return
+	}
+	n = resolve(n)
+	line := n.Line + offset
+	content, typ := n, (*yaml.Node)(nil)
+	switch {
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str":
+	case n.Kind == yaml.MappingNode:
+		content, typ = lookup(n, "content"), lookup(n, "type")
+	default:
+		d.problem(src, "", line, errors.New("archive: the item is neither text nor a mapping"), false)
+		return
+	}
+	body, binary, err := itemContent(content)
+	if err == nil && !d.spend(len(body), src) {
+		return
+	}
+	p := Part{Origin: src.origin, Body: []byte(body), Err: err}
+	if n.Kind == yaml.MappingNode {
+		p.Name = strings.TrimSpace(scalarText(lookup(n, "filename")))
+		p.LaunchIndex = itemIndex(lookup(n, "launch-index"))
+		if p.MergeType = scalarText(lookup(n, "Merge-Type")); p.MergeType == "" {
+			p.MergeType = scalarText(lookup(n, "X-Merge-Type"))
+		}
+	}
+	p.DeclaredType = scalarText(typ)
+	switch p.Type = Sniff(p.Body); {
+	case p.DeclaredType != "":
+		p.Type = mediaType(p.DeclaredType)
+		if !strings.Contains(p.DeclaredType, "/") && err == nil {
+			p.Type = p.DeclaredType
+			p.Err = fmt.Errorf("archive: type %q on line %d is no media type: it has no \"/\"", p.DeclaredType, line)
+		}
+	case p.Type == "" && binary:
+		p.Type = "application/octet-stream"
+	case p.Type == "":
+		p.Type = TypeCloudConfig
+	}
+	d.emit(p, src, nil)
+}
+
+// itemContent gives the text of a content value, or the bytes of a !!binary.
+func itemContent(n *yaml.Node) (body string, binary bool, err error) {
+	switch {
+	case n == nil:
+		return "", false, nil
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str":
+		return n.Value, false, nil
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!binary":
+		b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.Value), ""))
+		if err != nil {
+			return "", true, fmt.Errorf("archive: the content on line %d is not base64", n.Line)
+		}
+		return string(b), true, nil
+	}
+	return "", false, fmt.Errorf("archive: the content on line %d is not text: put \"|\" before a block of it, or quotes around it", n.Line)
+}
+
+// resolve follows aliases, which point to what was anchored before them.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// lookup gives the value of key in a mapping, nil for none. The last of
+// equal keys counts, and merge keys ("<<") fill in what is missing.
+func lookup(n *yaml.Node, key string) *yaml.Node {
+	steps := 256 // merge keys can be nested to no end
+	return lookupMerged(n, key, &steps)
+}
+
+func lookupMerged(n *yaml.Node, key string, steps *int) *yaml.Node {
+	n = resolve(n)
+	if *steps--; *steps < 0 || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	var found, merged *yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch k := n.Content[i]; {
+		case k.Kind == yaml.ScalarNode && k.Value == key:
+			found = resolve(n.Content[i+1])
+		case k.ShortTag() == "!!merge":
+			merged = resolve(n.Content[i+1])
+		}
+	}
+	if found != nil || merged == nil {
+		return found
+	}
+	if merged.Kind != yaml.SequenceNode {
+		return lookupMerged(merged, key, steps)
+	}
+	for _, m := range merged.Content {
+		if found = lookupMerged(m, key, steps); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// scalarText is the text of a scalar, "" for anything else and for null.
+func scalarText(n *yaml.Node) string {
+	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		return ""
+	}
+	return n.Value
+}
+
+// yamlError splits the line off an error of the YAML package.
+func yamlError(err error) (line int, _ error) {
+	rest, ok := strings.CutPrefix(err.Error(), "yaml: line ")
+	number, message, found := strings.Cut(rest, ": ")
+	if n, numErr := strconv.Atoi(number); ok && found && numErr == nil {
+		return n, errors.New(message)
+	}
+	return 0, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+}
