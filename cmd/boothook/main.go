@@ -41,6 +41,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"bake", "put the agent into an initrd", runBake},
 		{"parts", "list the parts of user-data", runParts},
 	}
 }

@@ -1,0 +1,58 @@
+package bake
+
+import (
+	"fmt"
+	"strings"
+
+	"boothook/initramfs/archive"
+	"boothook/initramfs/generators"
+)
+
+// A Status is what an initrd has.
+type Status struct {
+	Generator string            `json:"generator"`
+	Kernels   []string          `json:"kernels"`
+	Segments  []archive.Segment `json:"segments"`
+	Baked     *Mark             `json:"baked"` // null if boothook is not in it
+}
+
+// Check says what the initrd in a file has. The error says, for a baked one,
+// what keeps the agent from being called; the Status holds nevertheless.
+func Check(name string) (Status, error) {
+	f, size, err := openInput(name)
+	if err != nil {
+		return Status{}, err
+	}
+	defer f.Close()
+	in, err := Open(f, size)
+	if in == nil {
+		return Status{}, fmt.Errorf("check %s: %w", name, err)
+	}
+	st := Status{Kernels: in.Kernels, Segments: in.Segments, Baked: in.Mark}
+	if in.Generator == nil {
+		st.Generator = "an unknown generator"
+		return st, fmt.Errorf("check %s: %w", name, err)
+	}
+	st.Generator = in.Generator.Name()
+	if in.Mark == nil {
+		return st, nil
+	}
+	if err := in.reachable(); err != nil {
+		return st, fmt.Errorf("check %s: %w", name, err)
+	}
+	return st, nil
+}
+
+// reachable says what keeps the agent in the tree from being called.
+func (in *Initrd) reachable() error {
+	n, at, err := in.Tree.Lookup(generators.Agent)
+	switch {
+	case err != nil:
+		return err
+	case !n.IsRegular() || n.Mode&0o111 == 0:
+		return fmt.Errorf("%s is not an executable file", at)
+	case !strings.HasPrefix(string(n.Head), "\x7fELF"):
+		return fmt.Errorf("%s is not an ELF program", at)
+	}
+	return in.Generator.Check(in.Tree)
+}
