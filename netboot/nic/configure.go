@@ -1,0 +1,80 @@
+package nic
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// routeMetric plus the link's index is the metric of our routes: each link has
+// its own default route, and none is in the way of what the root sets later.
+const routeMetric = 1024
+
+// apply gives the link the lease's address and routes. All of it replaces, so
+// that it can be done again after the link was down.
+//
+// An MTU goes onto the routes: changing the link's makes some drivers reset
+// their hardware, and here the smaller frames are all that matters. A gateway
+// outside the subnet is told to be on the link, as it is with a /32 lease.
+// After an error the address is off again.
+func apply(h *netlink.Handle, l *link, lease *Lease) (err error) {
+	addr := &netlink.Addr{IPNet: ipNet(lease.Prefix), Flags: unix.IFA_F_NOPREFIXROUTE}
+	if lease.Prefix.Addr().Is6() {
+		addr.Flags |= unix.IFA_F_NODAD
+	}
+	if lease.Lifetime > 0 { // the kernel takes the address away if we outlive the lease
+		addr.ValidLft = int(lease.Lifetime.Seconds())
+		addr.PreferedLft = addr.ValidLft
+	}
+	if err := h.AddrReplace(l.device(), addr); err != nil {
+		return fmt.Errorf("add address %s: %w", lease.Prefix, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.AddrDel(l.device(), addr))
+		}
+	}()
+	mtu := lease.MTU
+	if attrs, _ := l.now(); mtu >= attrs.MTU {
+		mtu = 0
+	}
+	routes := lease.Routes
+	if subnet := lease.Prefix.Masked(); !subnet.IsSingleIP() {
+		routes = append([]Route{{Dst: subnet}}, routes...)
+	}
+	for _, r := range routes {
+		if err := h.RouteReplace(kernelRoute(l.index, lease.Prefix, r, mtu)); err != nil {
+			return fmt.Errorf("add route to %s: %w", r.Dst, err)
+		}
+	}
+	return nil
+}
+
+// kernelRoute is r in netlink's terms.
+func kernelRoute(index int, prefix netip.Prefix, r Route, mtu int) *netlink.Route {
+	k := &netlink.Route{
+		LinkIndex: index,
+		Dst:       ipNet(r.Dst),
+		Src:       prefix.Addr().AsSlice(),
+		Protocol:  unix.RTPROT_DHCP,
+		Priority:  routeMetric + index,
+		MTU:       mtu,
+		Scope:     netlink.SCOPE_LINK,
+	}
+	if r.Via.IsValid() {
+		k.Scope = netlink.SCOPE_UNIVERSE
+		k.Gw = r.Via.AsSlice()
+		if r.Via.Is4() && (!prefix.Contains(r.Via) || prefix.IsSingleIP()) {
+			k.Flags = int(netlink.FLAG_ONLINK)
+		}
+	}
+	return k
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}

@@ -1,0 +1,293 @@
+package nic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// The waits of a DHCPv4 exchange. RFC 2131 §4.1 starts at 4 s, which is a
+// whole boot; the cloud's own servers answer within milliseconds.
+const (
+	firstWait    = 600 * time.Millisecond // for an answer to the first message, ±50 %
+	maxWait      = 8 * time.Second        // for an answer to any message, ±10 %
+	requestTries = 3                      // REQUESTs for one offer before it is given up
+	maxMessage   = 1500                   // bytes of a message we take
+)
+
+// The outcomes of an exchange that are no lease.
+var (
+	errLinkDown = errors.New("link went down")
+	errNoAnswer = errors.New("no answer")
+	errNAK      = errors.New("server refused")
+)
+
+// A client4 asks one link for one lease.
+//
+// It uses the codec and the raw framing of insomniacslk/dhcp but not its
+// nclient4.Client, which reads in a goroutine of its own: there one ENETDOWN
+// ends the reading for good while the sending goes on, and a panic in the
+// decoder would kill the process. Here one goroutine sends, reads and recovers.
+//
+// No client identifier (option 61) is sent. Servers then file the lease under
+// the hardware address, and find it again for the real system's client
+// whatever identifier that one sends (dnsmasq, Kea and ISC dhcpd compare
+// identifiers only where both sides have one), so that it gets the same
+// address. For the same reason nothing is released at the end.
+type client4 struct {
+	conn  net.PacketConn
+	hw    net.HardwareAddr
+	start time.Time
+	rapid bool // ask for RFC 4039's two-message exchange
+
+	// shunned are servers whose offers led nowhere: another's offer is
+	// preferred as long as one comes.
+	shunned map[string]bool
+}
+
+// lease4 gets a DHCPv4 lease for the link with this index. It tries until it
+// has one or ctx ends; it returns errLinkDown if the link does.
+func lease4(ctx context.Context, index int, hw net.HardwareAddr, rapid bool, log func(string)) (Lease, error) {
+	conn, err := listen4(index)
+	if err != nil {
+		return Lease{}, fmt.Errorf("open dhcp socket: %w", err)
+	}
+	defer conn.Close()
+	c := &client4{conn: conn, hw: hw, start: time.Now(), rapid: rapid, shunned: map[string]bool{}}
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+	for {
+		l, err := c.exchange(ctx)
+		switch {
+		case err == nil:
+			return l, nil
+		case ctx.Err() != nil:
+			return Lease{}, ctx.Err()
+		case errors.Is(err, errLinkDown):
+			return Lease{}, err
+		}
+		log("dhcp: " + err.Error() + "; asking again")
+		if err := sleep(ctx, jitter(firstWait, 50)); err != nil {
+			return Lease{}, err
+		}
+	}
+}
+
+// listen4 opens a socket that sees UDP to port 68 on one link, address or none.
+func listen4(index int) (net.PacketConn, error) {
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 9, Size: 1}, // the IPv4 protocol
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 5},
+		bpf.LoadAbsolute{Off: 6, Size: 2}, // the fragment offset: first fragments only
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: 3},
+		bpf.LoadMemShift{Off: 0},          // the header's length
+		bpf.LoadIndirect{Off: 2, Size: 2}, // the destination port
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: nclient4.ClientPort, SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.RetConstant{Val: 1 << 16},
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Of the interface only the index is used, so a rename meanwhile does no harm.
+	raw, err := packet.Listen(&net.Interface{Index: index}, packet.Datagram, unix.ETH_P_IP, &packet.Config{Filter: filter})
+	if err != nil {
+		return nil, err
+	}
+	return nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ClientPort}), nil
+}
+
+// exchange runs DISCOVER, OFFER, REQUEST, ACK once. The DISCOVER is repeated
+// under the same transaction until an offer comes, so that the answer of a
+// slow server (dnsmasq and dhcpd ping an address before they offer it) still
+// counts.
+func (c *client4) exchange(ctx context.Context) (Lease, error) {
+	discover, err := dhcpv4.NewDiscovery(c.hw, c.common)
+	if err != nil {
+		return Lease{}, fmt.Errorf("make discover: %w", err)
+	}
+	if c.rapid {
+		discover.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionRapidCommit, nil))
+	}
+	var offer *dhcpv4.DHCPv4
+	for wait := firstWait; offer == nil; wait = min(2*wait, maxWait) {
+		discover.NumSeconds = c.seconds()
+		offer, err = c.offer(ctx, discover, jitter(wait, spread(wait)))
+		if err != nil && !errors.Is(err, errNoAnswer) {
+			return Lease{}, err
+		}
+	}
+	if offer.MessageType() == dhcpv4.MessageTypeAck {
+		return leaseFromACK(offer) // rapid commit
+	}
+	server := offer.ServerIdentifier().String()
+	l, err := c.request(ctx, offer)
+	if err != nil && !errors.Is(err, errLinkDown) && ctx.Err() == nil {
+		c.shunned[server] = true
+		return Lease{}, fmt.Errorf("server %s: %w", server, err)
+	}
+	return l, err
+}
+
+// offer sends a DISCOVER and returns the first good offer. One from a shunned
+// server is taken only when the wait is over and nobody else has offered.
+func (c *client4) offer(ctx context.Context, discover *dhcpv4.DHCPv4, wait time.Duration) (*dhcpv4.DHCPv4, error) {
+	var second *dhcpv4.DHCPv4
+	msg, err := c.ask(ctx, discover, wait, func(m *dhcpv4.DHCPv4) bool {
+		rapid := c.rapid && m.MessageType() == dhcpv4.MessageTypeAck && m.Options.Has(dhcpv4.OptionRapidCommit)
+		if m.MessageType() != dhcpv4.MessageTypeOffer && !rapid || m.ServerIdentifier() == nil {
+			return false
+		}
+		if _, err := leaseFromACK(m); err != nil {
+			return false
+		}
+		if c.shunned[m.ServerIdentifier().String()] {
+			second = m
+			return false
+		}
+		return true
+	})
+	if errors.Is(err, errNoAnswer) && second != nil {
+		return second, nil
+	}
+	return msg, err
+}
+
+// request asks for what was offered until the server says yes or no.
+func (c *client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (Lease, error) {
+	request, err := dhcpv4.NewRequestFromOffer(offer, c.common)
+	if err != nil {
+		return Lease{}, fmt.Errorf("make request: %w", err)
+	}
+	server := offer.ServerIdentifier()
+	err = errNoAnswer
+	for i, wait := 0, firstWait; i < requestTries && errors.Is(err, errNoAnswer); i, wait = i+1, 2*wait {
+		var ack *dhcpv4.DHCPv4
+		request.NumSeconds = c.seconds()
+		ack, err = c.ask(ctx, request, jitter(wait, spread(wait)), func(m *dhcpv4.DHCPv4) bool {
+			kind := m.MessageType()
+			return (kind == dhcpv4.MessageTypeAck || kind == dhcpv4.MessageTypeNak) && m.ServerIdentifier().Equal(server)
+		})
+		switch {
+		case err != nil:
+		case ack.MessageType() == dhcpv4.MessageTypeNak:
+			return Lease{}, errNAK
+		default:
+			return leaseFromACK(ack)
+		}
+	}
+	return Lease{}, err
+}
+
+// ask sends a message and reads until an answer to it matches or wait is over.
+func (c *client4) ask(ctx context.Context, msg *dhcpv4.DHCPv4, wait time.Duration, match func(*dhcpv4.DHCPv4) bool) (*dhcpv4.DHCPv4, error) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // the deadline just set would outlive the end of ctx
+		return nil, err
+	}
+	if _, err := c.conn.WriteTo(msg.ToBytes(), nclient4.DefaultServers); err != nil {
+		return nil, socketError("send", err)
+	}
+	for {
+		answer, err := c.read()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, errNoAnswer
+		case err != nil:
+			return nil, socketError("receive", err)
+		case answer == nil, answer.OpCode != dhcpv4.OpcodeBootReply,
+			answer.TransactionID != msg.TransactionID, !bytes.Equal(answer.ClientHWAddr, c.hw):
+			continue
+		case match(answer):
+			return answer, nil
+		}
+	}
+}
+
+// read reads one message; a frame that cannot be one, or that the decoder
+// panics on (older versions did), is nil.
+func (c *client4) read() (msg *dhcpv4.DHCPv4, err error) {
+	defer func() {
+		if recover() != nil {
+			msg, err = nil, nil
+		}
+	}()
+	buf := make([]byte, maxMessage)
+	n, _, err := c.conn.ReadFrom(buf)
+	if err != nil {
+		return nil, err
+	}
+	msg, err = dhcpv4.FromBytes(buf[:n])
+	if err != nil {
+		return nil, nil // not DHCP, or malformed: somebody else's trouble
+	}
+	return msg, nil
+}
+
+// common sets what every message of ours has.
+func (c *client4) common(m *dhcpv4.DHCPv4) {
+	m.UpdateOption(dhcpv4.OptMaxMessageSize(maxMessage))
+	dhcpv4.WithRequestedOptions(
+		dhcpv4.OptionClasslessStaticRoute, // first: RFC 3442 wants it before Router
+		dhcpv4.OptionHostName,
+		dhcpv4.OptionInterfaceMTU,
+		dhcpv4.OptionDNSDomainSearchList,
+		optionMSRoutes,
+		dhcpv4.GenericOptionCode(245), // Azure's wire server
+	)(m)
+}
+
+// seconds is the time spent so far, for the "secs" field: relays and second
+// servers answer only clients that have waited.
+func (c *client4) seconds() uint16 {
+	return uint16(min(time.Since(c.start)/time.Second, 1<<16-1))
+}
+
+// socketError turns what a downed link makes of its sockets into errLinkDown.
+func socketError(op string, err error) error {
+	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
+		return errLinkDown
+	}
+	return fmt.Errorf("%s dhcp message: %w", op, err)
+}
+
+// spread is how far jitter may move a wait: far at first, when many machines
+// may have been switched on together, little later.
+func spread(wait time.Duration) int {
+	if wait <= firstWait {
+		return 50
+	}
+	return 10
+}
+
+// jitter moves d by up to percent of itself either way.
+func jitter(d time.Duration, percent int) time.Duration {
+	span := int64(d) * int64(percent) / 100
+	return d + time.Duration(rand.Int64N(2*span+1)-span)
+}
+
+// sleep waits for d or for the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,132 @@
+package nic
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A link is one interface as the kernel's events describe it. The event loop
+// writes it, its worker reads it and waits for changes.
+type link struct {
+	index int
+	kind  string             // "veth", "bridge"; "device" for most hardware
+	stop  context.CancelFunc // ends the worker
+	done  chan struct{}      // closed when the worker has ended
+
+	// before is how the link was found; nil as long as it is untouched.
+	// Only the worker writes it, and only before done is closed.
+	before *snapshot
+
+	mu      sync.Mutex // guards what follows
+	attrs   netlink.LinkAttrs
+	changed chan struct{} // closed and replaced whenever something about the link changes
+}
+
+// now gives the latest known state, and a channel that closes when it is old.
+func (l *link) now() (netlink.LinkAttrs, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.attrs, l.changed
+}
+
+// update records a new state, or, with nil, that something beside the
+// link's own attributes changed.
+func (l *link) update(attrs *netlink.LinkAttrs) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if attrs != nil {
+		l.attrs = *attrs
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// until waits until cond holds of the link. It looks again at every event.
+func (l *link) until(ctx context.Context, cond func(netlink.LinkAttrs) bool) error {
+	for {
+		attrs, changed := l.now()
+		if cond(attrs) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// device is the link as netlink's calls want it. It has the index alone, so
+// that a rename at the wrong moment cannot misdirect a call.
+func (l *link) device() netlink.Link {
+	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.index}}
+}
+
+// hasCarrier says whether the link is up and its cable, or what stands for
+// it, is connected (IFF_LOWER_UP).
+func hasCarrier(a netlink.LinkAttrs) bool {
+	return a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0
+}
+
+func isUp(a netlink.LinkAttrs) bool { return a.RawFlags&unix.IFF_UP != 0 }
+
+// counts says whether a link is one that boothook uses. It is when it speaks
+// Ethernet, is no loopback, belongs to no bridge, bond or team and is none,
+// and, unless it was asked for by name or Virtual is set, stands for a device:
+// a veth, a dummy or a VLAN does not. A wireless link never does: it has no
+// network before somebody joins one.
+func counts(a netlink.LinkAttrs, kind string, isDevice, wireless bool, o Options) bool {
+	switch {
+	case a.Flags&net.FlagLoopback != 0, a.EncapType != "ether", a.MasterIndex != 0, wireless:
+		return false
+	case kind == "bridge", kind == "bond", kind == "team":
+		return false
+	case o.Only != "":
+		return named(a, o.Only)
+	}
+	return isDevice || o.Virtual
+}
+
+// named says whether s is the link's name, one of its other names, or its
+// hardware address in any usual spelling, PXE's BOOTIF=01-… included.
+func named(a netlink.LinkAttrs, s string) bool {
+	if s == a.Name || contains(a.AltNames, s) {
+		return true
+	}
+	hw := parseHW(s)
+	return hw != nil && (bytes.Equal(hw, a.HardwareAddr) || bytes.Equal(hw, a.PermHWAddr))
+}
+
+// parseHW reads an Ethernet address, nil if s is none. PXE's BOOTIF puts the
+// hardware type, 01, before it.
+func parseHW(s string) net.HardwareAddr {
+	if len(s) == len("01-00-00-00-00-00-00") && strings.HasPrefix(s, "01-") {
+		s = s[len("01-"):]
+	}
+	hw, err := net.ParseMAC(s)
+	if err != nil || len(hw) != 6 {
+		return nil
+	}
+	return hw
+}
+
+// isDevice says whether a bus has the link: the kernel tells (Linux 5.14 on),
+// or sysfs does.
+func isDevice(a netlink.LinkAttrs) bool {
+	return a.ParentDev != "" || sysfsHas(a.Name, "device")
+}
+
+func isWireless(a netlink.LinkAttrs) bool { return sysfsHas(a.Name, "phy80211") }
+
+func sysfsHas(name, file string) bool {
+	_, err := os.Lstat(filepath.Join("/sys/class/net", name, file))
+	return err == nil
+}

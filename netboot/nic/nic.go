@@ -1,0 +1,376 @@
+// Package nic takes a machine from dark network interfaces to usable leases,
+// and back.
+//
+// In go Options, most of them words of the kernel's command line; out come
+// Leases on a channel, one for every NIC that gets an address, as it gets it.
+// All NICs are worked on at once, also those that appear later; who consumes
+// the leases decides which one leads anywhere, and says so with Settle. At the
+// end Restore leaves the links as they were found, or Stop leaves them as they
+// are, for a root that lives on the network.
+//
+// It acts on the kernel's events and by interface index: it neither polls nor
+// minds a rename. A link that another program has configured is adopted, never
+// touched. Where a udevd runs, a link is touched only after udevd has finished
+// with it, because an interface that is up cannot be renamed.
+//
+// It never loads drivers, writes files, renames links, changes sysctls or
+// link MTUs, and asks nothing of the network but an address. It works in the
+// network namespace of the calling process, all of whose threads must be in it.
+package nic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks bounds how many links are worked on; more are left dark. The
+// largest cloud machines have 15 interfaces.
+const maxLinks = 64
+
+// retryWait is the pause after the kernel refused to configure a link.
+const retryWait = time.Second
+
+// Options say which links are used and how. The zero value does DHCPv4 on
+// every physical Ethernet link.
+type Options struct {
+	// Only restricts the work to the link with this name or hardware
+	// address (boothook.nic=); it may then be a virtual one.
+	Only string
+	// Virtual lets every Ethernet link count that is not a bridge, bond or
+	// team or a member of one: veth, dummy, macvlan, VLAN. For work by hand.
+	Virtual bool
+	// Configs say how links get their addresses (boothook.ip=). With none,
+	// every link does DHCP; otherwise links that no Config is for stay dark.
+	Configs []Config
+	// AdoptOnly leaves raising and leasing to the initrd's own stack (ip=,
+	// rd.neednet, nfsroot): leases come from what that one sets up.
+	AdoptOnly bool
+	// RapidCommit asks for leases in two messages instead of four (RFC
+	// 4039). Some servers answer it badly, so it must be asked for.
+	RapidCommit bool
+	// UdevWait is how long a link waits for udevd to finish with it; after
+	// that it is used with a warning. 0: no udevd runs.
+	UdevWait time.Duration
+	// Log takes one line of what happened, without its newline; nil drops it.
+	// It is called from several goroutines.
+	Log func(string)
+}
+
+// A Manager works on the links of one network namespace, from Start to
+// Restore. Its methods may be called from any goroutine.
+type Manager struct {
+	opts   Options
+	handle *netlink.Handle
+	events *nl.NetlinkSocket
+	udev   *udevWatch // nil: no waiting for udevd
+	leases chan Lease
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup // the event loop and the links' workers
+	ended   chan struct{}  // closed when all of them have
+
+	mu      sync.Mutex    // guards what follows
+	links   map[int]*link // those that count, by index
+	settled int           // the only link that still counts; 0: all
+	claimed map[*Config]int
+	closed  bool
+}
+
+// Start begins to work on every link that counts and returns at once. The
+// work ends with ctx, Stop or Restore; one of these two must be called.
+func Start(ctx context.Context, o Options) (*Manager, error) {
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	m := &Manager{
+		opts:    o,
+		leases:  make(chan Lease, maxLinks),
+		ended:   make(chan struct{}),
+		links:   map[int]*link{},
+		claimed: map[*Config]int{},
+	}
+	var err error
+	if o.UdevWait > 0 {
+		if m.udev, err = watchUdev(); err != nil {
+			o.Log(err.Error())
+		}
+	}
+	// Subscribe first, list afterwards: nothing falls between.
+	m.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK,
+		unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to link events: %w", err)
+	}
+	if m.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		m.events.Close()
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	m.ctx, m.cancel = context.WithCancel(ctx)
+	m.workers.Add(1) // the event loop; while it runs it may add workers
+	go m.watch()
+	go m.end()
+	if err := m.list(); err != nil {
+		m.Stop()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Leases gives the leases as they come, one for each link. The channel is
+// closed when the work has ended.
+func (m *Manager) Leases() <-chan Lease { return m.leases }
+
+// end waits for the end of the work and closes what it used, but for the
+// handle, which Restore needs.
+func (m *Manager) end() {
+	<-m.ctx.Done()
+	m.events.Close()
+	if m.udev != nil {
+		m.udev.close()
+	}
+	m.workers.Wait()
+	close(m.leases)
+	close(m.ended)
+}
+
+// Stop ends the work and leaves the links as they are.
+func (m *Manager) Stop() {
+	m.cancel()
+	<-m.ended
+}
+
+// Restore ends the work and leaves every link as it was found: addresses,
+// routes, MTU and whether it was up. It works after ctx has ended, too, and
+// goes on after an error. Adopted links are not touched. A second call does
+// nothing.
+func (m *Manager) Restore() error {
+	m.Stop()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	defer m.handle.Close()
+	var errs []error
+	for _, l := range m.links {
+		errs = append(errs, m.restore(l))
+	}
+	return errors.Join(errs...)
+}
+
+// Settle says that the link with this index leads to what was sought: the
+// work on all others ends, and they are restored.
+func (m *Manager) Settle(index int) error {
+	m.mu.Lock()
+	m.settled = index
+	var others []*link
+	for _, l := range m.links {
+		if l.index != index {
+			others = append(others, l)
+			l.stop()
+		}
+	}
+	m.mu.Unlock()
+	for _, l := range others {
+		<-l.done
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, l := range others {
+		errs = append(errs, m.restore(l))
+	}
+	return errors.Join(errs...)
+}
+
+// restore brings back one link whose worker has ended. m.mu must be held.
+func (m *Manager) restore(l *link) error {
+	before := l.before
+	l.before = nil
+	if before == nil {
+		return nil
+	}
+	return before.restore(m.handle, l)
+}
+
+// list considers every link there is.
+func (m *Manager) list() error {
+	links, err := dump(m.handle.LinkList)
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	for _, l := range links {
+		m.consider(l)
+	}
+	return nil
+}
+
+// watch is the event loop. Events are hints: what they are about is looked at
+// anew, so that one that is lost or stands for an older state does no harm.
+func (m *Manager) watch() {
+	defer m.workers.Done()
+	for m.ctx.Err() == nil {
+		msgs, _, err := m.events.Receive()
+		switch {
+		case isOverrun(err):
+			if err := m.list(); err != nil {
+				m.opts.Log(err.Error())
+			}
+			m.poke(0)
+			continue
+		case err != nil:
+			if m.ctx.Err() == nil {
+				m.opts.Log("link events: " + err.Error())
+			}
+			return
+		}
+		for _, msg := range msgs {
+			m.event(msg.Header.Type, msg.Data)
+		}
+	}
+}
+
+// event handles one message of the kernel.
+func (m *Manager) event(kind uint16, data []byte) {
+	switch kind {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		if len(data) < unix.SizeofIfInfomsg || data[0] != unix.AF_UNSPEC { // a bridge's port, not the link
+			return
+		}
+		l, err := netlink.LinkDeserialize(&unix.NlMsghdr{}, data)
+		if err != nil {
+			m.opts.Log("link event: " + err.Error())
+			return
+		}
+		if kind == unix.RTM_DELLINK {
+			m.forget(l.Attrs().Index)
+			return
+		}
+		m.consider(l)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		if len(data) >= unix.SizeofIfAddrmsg {
+			m.poke(int(nl.DeserializeIfAddrmsg(data).Index))
+		}
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		m.poke(0)
+	}
+}
+
+// poke has a link's worker look again, or with 0 every link's.
+func (m *Manager) poke(index int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, l := range m.links {
+		if index == 0 || i == index {
+			l.update(nil)
+		}
+	}
+}
+
+// consider takes in the latest state of a link, and starts a worker on it if
+// it counts and has none.
+func (m *Manager) consider(found netlink.Link) {
+	a := *found.Attrs()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.links[a.Index]; l != nil {
+		l.update(&a)
+		return
+	}
+	if m.ctx.Err() != nil || m.settled != 0 && m.settled != a.Index || !m.wanted(a, found.Type()) {
+		return
+	}
+	if len(m.links) >= maxLinks {
+		m.opts.Log(fmt.Sprintf("%s: left dark, %d links are enough", a.Name, maxLinks))
+		return
+	}
+	ctx, stop := context.WithCancel(m.ctx)
+	l := &link{index: a.Index, kind: found.Type(), stop: stop, done: make(chan struct{}), attrs: a, changed: make(chan struct{})}
+	m.links[a.Index] = l
+	m.workers.Add(1)
+	go func() {
+		defer m.workers.Done()
+		defer close(l.done)
+		m.serve(ctx, l)
+	}()
+}
+
+// wanted says whether a link counts and is to have an address.
+func (m *Manager) wanted(a netlink.LinkAttrs, kind string) bool {
+	if !counts(a, kind, isDevice(a), isWireless(a), m.opts) {
+		return false
+	}
+	c := configFor(m.opts.Configs, a)
+	return c != nil && c.Method != MethodOff
+}
+
+// forget ends the work on a link that has disappeared.
+func (m *Manager) forget(index int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.links[index]; l != nil {
+		l.stop()
+		delete(m.links, index)
+	}
+}
+
+// unwanted ends the work on a link whose name, once udevd had given it, is
+// not the one that was asked for.
+func (m *Manager) unwanted(l *link) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	attrs, _ := l.now()
+	if m.wanted(attrs, l.kind) {
+		return false
+	}
+	delete(m.links, l.index) // a later rename may bring it back
+	return true
+}
+
+// claim says whether a link may have a Config: a static address without a
+// device goes to one link only, the first with a carrier.
+func (m *Manager) claim(c *Config, index int) bool {
+	if c.Method != MethodStatic || c.Device != "" {
+		return true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if owner := m.claimed[c]; owner != 0 {
+		return owner == index
+	}
+	m.claimed[c] = index
+	return true
+}
+
+// logf logs a line about a link.
+func (m *Manager) logf(l *link, format string, args ...any) {
+	attrs, _ := l.now()
+	m.opts.Log(attrs.Name + ": " + fmt.Sprintf(format, args...))
+}
+
+// isOverrun says that events were lost because they came faster than they were read.
+func isOverrun(err error) bool { return errors.Is(err, unix.ENOBUFS) }
+
+// deliver hands a lease out, with what the link itself has to say.
+func (m *Manager) deliver(l *link, lease *Lease) {
+	attrs, _ := l.now()
+	lease.Index, lease.Name, lease.HW, lease.At = l.index, attrs.Name, attrs.HardwareAddr, time.Now()
+	via := "no gateway"
+	if lease.Gateway.IsValid() {
+		via = "gateway " + lease.Gateway.String()
+	}
+	m.logf(l, "%s, %s (%s)", lease.Prefix, via, lease.By)
+	select {
+	case m.leases <- *lease:
+	case <-m.ctx.Done():
+	}
+}

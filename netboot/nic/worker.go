@@ -1,0 +1,172 @@
+package nic
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+)
+
+// errForeign ends our own attempts on a link that somebody else has configured.
+var errForeign = errors.New("configured by another program")
+
+// serve is the life of one link: udevd, adoption or raising, carrier, lease,
+// and holding on to it while the cable comes and goes.
+func (m *Manager) serve(ctx context.Context, l *link) {
+	if !m.awaitUdev(ctx, l) {
+		return
+	}
+	if m.unwanted(l) {
+		return
+	}
+	if m.opts.AdoptOnly {
+		m.awaitForeign(ctx, l)
+		return
+	}
+	if prefix, ok := foreignAddr(m.handle, l, netlink.FAMILY_ALL); ok {
+		m.adopt(ctx, l, prefix)
+		return
+	}
+	before, err := takeSnapshot(m.handle, l)
+	if err != nil {
+		m.logf(l, "%v", err)
+		return
+	}
+	l.before = before
+	if err := m.raise(ctx, l); err != nil {
+		return
+	}
+	lease, err := m.acquire(ctx, l)
+	switch {
+	case err == nil:
+		m.deliver(l, &lease)
+		m.hold(ctx, l, &lease)
+	case errors.Is(err, errForeign):
+		l.before = nil // theirs now: not ours to put back
+		m.awaitForeign(ctx, l)
+	}
+}
+
+// awaitUdev waits until udevd has finished with the link. One that is up
+// already has its name for good.
+func (m *Manager) awaitUdev(ctx context.Context, l *link) bool {
+	if attrs, _ := l.now(); m.udev == nil || isUp(attrs) {
+		return ctx.Err() == nil
+	}
+	if !m.udev.wait(ctx, l.index, m.opts.UdevWait) && ctx.Err() == nil {
+		m.logf(l, "warning: udevd has not finished with it in %v; its name may differ in the booted system", m.opts.UdevWait)
+	}
+	return ctx.Err() == nil
+}
+
+// raise sets the link up. Where the driver refuses (firmware that is not
+// there yet), it tries again when something about the link changes.
+func (m *Manager) raise(ctx context.Context, l *link) error {
+	return l.until(ctx, func(a netlink.LinkAttrs) bool {
+		if isUp(a) {
+			return true
+		}
+		err := m.handle.LinkSetUp(l.device())
+		if err != nil {
+			m.logf(l, "set up: %v", err)
+		}
+		return err == nil
+	})
+}
+
+// acquire gets the link a lease and puts it on. It begins when there is a
+// carrier, and again whenever that was lost in between.
+func (m *Manager) acquire(ctx context.Context, l *link) (Lease, error) {
+	var config *Config
+	for {
+		err := l.until(ctx, func(a netlink.LinkAttrs) bool {
+			config = configFor(m.opts.Configs, a)
+			return hasCarrier(a) && config != nil && m.claim(config, l.index)
+		})
+		if err != nil {
+			return Lease{}, err
+		}
+		lease, err := m.attempt(ctx, l, config)
+		switch {
+		case err == nil, ctx.Err() != nil, errors.Is(err, errForeign):
+			return lease, err
+		case errors.Is(err, errLinkDown):
+			m.logf(l, "lost its carrier")
+			continue
+		}
+		m.logf(l, "%v", err)
+		if err := sleep(ctx, retryWait); err != nil {
+			return Lease{}, err
+		}
+	}
+}
+
+// attempt gets and applies one lease, as long as there is a carrier and
+// nobody else configures the link.
+func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error) {
+	try, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		_ = l.until(try, func(a netlink.LinkAttrs) bool {
+			if !hasCarrier(a) {
+				stop(errLinkDown)
+			} else if _, foreign := foreignAddr(m.handle, l, netlink.FAMILY_V4); foreign {
+				stop(errForeign)
+			}
+			return try.Err() != nil
+		})
+	}()
+	lease := c.lease()
+	if c.Method == MethodDHCP {
+		attrs, _ := l.now()
+		var err error
+		lease, err = lease4(try, l.index, attrs.HardwareAddr, m.opts.RapidCommit, func(s string) { m.logf(l, "%s", s) })
+		if cause := context.Cause(try); cause != nil {
+			return Lease{}, cause
+		}
+		if err != nil {
+			return Lease{}, err
+		}
+		lease = c.over(lease)
+	}
+	stop(nil) // from here on the address is ours
+	return lease, apply(m.handle, l, &lease)
+}
+
+// hold puts the lease on again each time the link comes back: a link that
+// goes down loses its routes.
+func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
+	for {
+		if l.until(ctx, func(a netlink.LinkAttrs) bool { return !hasCarrier(a) }) != nil {
+			return
+		}
+		m.logf(l, "lost its carrier")
+		if l.until(ctx, hasCarrier) != nil {
+			return
+		}
+		if err := apply(m.handle, l, lease); err != nil {
+			m.logf(l, "%v", err)
+		}
+	}
+}
+
+// awaitForeign adopts the link once another program has configured it.
+func (m *Manager) awaitForeign(ctx context.Context, l *link) {
+	var prefix netip.Prefix
+	err := l.until(ctx, func(a netlink.LinkAttrs) (ok bool) {
+		prefix, ok = foreignAddr(m.handle, l, netlink.FAMILY_ALL)
+		return ok && hasCarrier(a)
+	})
+	if err == nil {
+		m.adopt(ctx, l, prefix)
+	}
+}
+
+// adopt hands out a link that another program has configured.
+func (m *Manager) adopt(ctx context.Context, l *link, prefix netip.Prefix) {
+	lease := adopt(ctx, m.handle, l, prefix)
+	if ctx.Err() == nil {
+		m.deliver(l, &lease)
+	}
+}
