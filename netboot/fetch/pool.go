@@ -1,0 +1,183 @@
+package fetch
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"sync"
+)
+
+// maxDepth is how many requests may be outstanding on one connection.
+const maxDepth = 3
+
+// A service is the pool of connections to one address. Connections are made
+// apart from the requests that want them: whichever is ready first serves
+// whoever waits.
+type service struct {
+	client *Client
+	addr   string
+	host   string
+	tls    bool
+
+	mu      sync.Mutex
+	conns   []*conn
+	dialing int
+	waiting int
+	fails   int           // connections that could not be made
+	failure error         // why the last of them could not
+	serial  bool          // the service does not pipeline
+	closed  bool          // the client is
+	changed chan struct{} // closed, and replaced, at every change
+}
+
+func newService(c *Client, u *url.URL) *service {
+	return &service{client: c, addr: address(u), host: u.Hostname(), tls: u.Scheme == "https", changed: make(chan struct{})}
+}
+
+// open makes sure that n connections are there or under way.
+func (s *service) open(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.conns)+s.dialing < n && !s.closed {
+		s.dial()
+	}
+}
+
+// acquire gives a connection to send a request on: an idle one, else a new
+// one, else, for a request that may be pipelined, one that has proved to stay
+// open. Each acquire needs its release.
+func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting++
+	defer func() { s.waiting-- }()
+	fails := s.fails
+	for {
+		if s.closed {
+			return nil, context.Canceled
+		}
+		if cn := s.pick(mayPipeline); cn != nil {
+			cn.depth++
+			return cn, nil
+		}
+		if s.fails == fails && s.waiting > s.dialing && len(s.conns)+s.dialing < MaxConns {
+			s.dial()
+		}
+		if s.fails > fails && len(s.conns)+s.dialing == 0 {
+			return nil, s.failure
+		}
+		if err := s.sleep(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// sleep waits, with mu given up meanwhile, until something has changed.
+func (s *service) sleep(ctx context.Context) error {
+	changed := s.changed
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pick finds a connection that can take a request now. Called with mu held.
+func (s *service) pick(mayPipeline bool) *conn {
+	s.conns = slices.DeleteFunc(s.conns, func(cn *conn) bool { return cn.depth == 0 && cn.broken.Load() })
+	var best *conn
+	for _, cn := range s.conns {
+		if !cn.broken.Load() && (best == nil || cn.depth < best.depth) && (cn.depth == 0 || cn.proven) {
+			best = cn
+		}
+	}
+	if best == nil || best.depth == 0 {
+		return best
+	}
+	full := len(s.conns)+s.dialing >= MaxConns && s.waiting > s.dialing
+	if mayPipeline && full && !s.serial && best.depth < maxDepth {
+		return best
+	}
+	return nil
+}
+
+// release gives a connection back, and up when it is broken.
+func (s *service) release(cn *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cn.depth--
+	if cn.broken.Load() {
+		s.serial = s.serial || cn.mute.Load()
+		s.conns = slices.DeleteFunc(s.conns, func(x *conn) bool { return x == cn })
+	} else {
+		cn.proven = true
+	}
+	s.signal()
+}
+
+// dial makes one connection in the background. Called with mu held.
+func (s *service) dial() {
+	s.dialing++
+	s.client.dials.Add(1)
+	go func() {
+		defer s.client.dials.Done()
+		cn, err := s.connect()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dialing--
+		switch {
+		case err != nil:
+			s.fails++
+			s.failure = err
+		case s.closed:
+			cn.close()
+		default:
+			s.client.connections.Add(1)
+			s.conns = append(s.conns, cn)
+		}
+		s.signal()
+	}()
+}
+
+// connect makes one connection, TLS included.
+func (s *service) connect() (*conn, error) {
+	ctx, cancel := context.WithTimeout(s.client.ctx, dialTimeout)
+	defer cancel()
+	if s.tls && s.client.cfg.TLS == nil {
+		return nil, ErrNeedsTLS
+	}
+	nc, err := s.client.cfg.Dial(ctx, "tcp", s.addr)
+	if err != nil {
+		return nil, err
+	}
+	if s.tls {
+		secure, err := s.client.cfg.TLS(ctx, nc, s.host)
+		if err != nil {
+			nc.Close()
+			return nil, err
+		}
+		nc = secure
+	}
+	return newConn(nc), nil
+}
+
+// close closes what is open; what is being dialled closes itself.
+func (s *service) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, cn := range s.conns {
+		cn.close()
+	}
+	s.conns = nil
+	s.signal()
+}
+
+// signal wakes all that wait. Called with mu held.
+func (s *service) signal() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}

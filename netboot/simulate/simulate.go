@@ -1,0 +1,56 @@
+// Package simulate holds metadata services that answer as the clouds do, for
+// tests, for "boothook boot" and for "boothook serve".
+//
+// In goes a Machine: what the service is to say. Out comes an http.Handler
+// that says it in the cloud's own form, its errors included, and a Server
+// that misbehaves on request and keeps a log. It belongs to the tool; nothing
+// of it is ever part of the agent.
+package simulate
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A Machine is the instance that a service describes.
+type Machine struct {
+	InstanceID string
+	Hostname   string
+	// PublicKeys are OpenSSH authorized_keys lines.
+	PublicKeys  []string
+	LaunchIndex int
+	// UserData and VendorData are served as they are; nil: there is none.
+	UserData, VendorData []byte
+}
+
+// A Cloud is one kind of metadata service.
+type Cloud struct {
+	// Name is that of the datasource it serves.
+	Name string
+	// Address is where the cloud's machines expect it, HOST:PORT.
+	Address string
+	// New makes the service of a machine.
+	New func(Machine) http.Handler
+}
+
+// Clouds lists what can be simulated.
+func Clouds() []Cloud {
+	return []Cloud{
+		{"ec2", "169.254.169.254:80", func(m Machine) http.Handler { return EC2{Machine: m} }},
+	}
+}
+
+// Find gives the cloud of that name.
+func Find(name string) (Cloud, error) {
+	var names []string
+	for _, c := range Clouds() {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	slices.Sort(names)
+	return Cloud{}, fmt.Errorf("no cloud %q, only %s", name, strings.Join(names, ", "))
+}
