@@ -43,6 +43,7 @@ func commands() []command {
 	return []command{
 		{"bake", "put the agent into an initrd", runBake},
 		{"parts", "list the parts of user-data", runParts},
+		{"serve", "run a simulated metadata service", runServe},
 	}
 }
 
