@@ -1,0 +1,99 @@
+package cloudconfig
+
+import (
+	"crypto/sha512"
+	"io"
+	"slices"
+)
+
+// cryptAlphabet is crypt(5)'s order of letters.
+const cryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// saltLetters is the length of a salt; crypt(5) reads at most 16.
+const saltLetters = 16
+
+// crypt hashes a plain password for the shadow file; "" after a failure, and
+// then the account stays without a password.
+func (b *builder) crypt(at Value, password string) string {
+	salt := make([]byte, saltLetters)
+	if b.Rand == nil {
+		b.fail(at, "no password is set: there is no source of randomness")
+		return ""
+	}
+	if _, err := io.ReadFull(b.Rand, salt); err != nil {
+		b.fail(at, "no password is set: no salt: %v", err)
+		return ""
+	}
+	for i := range salt {
+		salt[i] = cryptAlphabet[salt[i]%64]
+	}
+	return sha512Crypt([]byte(password), salt)
+}
+
+// sha512Crypt is crypt(5)'s method "$6$" with its 5000 rounds, after the
+// public specification "Unix crypt using SHA-256 and SHA-512" (U. Drepper).
+func sha512Crypt(password, salt []byte) string {
+	const rounds, size = 5000, sha512.Size
+	sum := func(parts ...[]byte) []byte {
+		h := sha512.New()
+		for _, p := range parts {
+			h.Write(p)
+		}
+		return h.Sum(nil)
+	}
+	stretch := func(block []byte, n int) []byte {
+		return slices.Repeat(block, n/size+1)[:n]
+	}
+	alternate := sum(password, salt, password)
+	first := slices.Concat(password, salt, stretch(alternate, len(password)))
+	for n := len(password); n > 0; n >>= 1 {
+		if n&1 != 0 {
+			first = append(first, alternate...)
+		} else {
+			first = append(first, password...)
+		}
+	}
+	digest := sum(first)
+	p := stretch(sum(slices.Repeat(password, len(password))), len(password))
+	s := stretch(sum(slices.Repeat(salt, 16+int(digest[0]))), len(salt))
+	for i := range rounds {
+		var in []byte
+		if i%2 != 0 {
+			in = append(in, p...)
+		} else {
+			in = append(in, digest...)
+		}
+		if i%3 != 0 {
+			in = append(in, s...)
+		}
+		if i%7 != 0 {
+			in = append(in, p...)
+		}
+		if i%2 != 0 {
+			in = append(in, digest...)
+		} else {
+			in = append(in, p...)
+		}
+		digest = sum(in)
+	}
+	return "$6$" + string(salt) + "$" + cryptEncode(digest)
+}
+
+// cryptEncode writes the digest's bytes in crypt's own order, three at a
+// time as four letters, least significant first.
+func cryptEncode(d []byte) string {
+	out := make([]byte, 0, 86)
+	put := func(v uint32, letters int) {
+		for range letters {
+			out = append(out, cryptAlphabet[v&63])
+			v >>= 6
+		}
+	}
+	a, b, c := 0, 21, 42
+	for range 21 {
+		put(uint32(d[a])<<16|uint32(d[b])<<8|uint32(d[c]), 4)
+		a, b, c = b+1, c+1, a+1
+	}
+	put(uint32(d[63]), 2)
+	return string(out)
+}

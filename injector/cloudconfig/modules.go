@@ -1,0 +1,164 @@
+package cloudconfig
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"boothook/injector/plan"
+	"boothook/netboot/instance"
+)
+
+// A Context is what the modules know besides the configuration.
+type Context struct {
+	Instance instance.Instance
+	Facts    plan.Facts
+	// NewInstance says that the root did not know this instance before:
+	// host keys are then made anew.
+	NewInstance bool
+	// InstanceDir is the instance's own directory in the root, such as
+	// /var/lib/cloud/instances/i-0abc.
+	InstanceDir string
+	// HostKey makes an SSH host key of the kind "rsa", "ecdsa" or
+	// "ed25519". Nil: none are made, with a problem.
+	HostKey func(kind string) (KeyPair, error)
+	// Rand is where salts and random passwords come from.
+	Rand io.Reader
+}
+
+// A KeyPair is an SSH key as it stands in its two files.
+type KeyPair struct{ Private, Public []byte }
+
+// A Result is what the configuration comes to.
+type Result struct {
+	Steps []plan.Step
+	// Bootcmd is the script of bootcmd, to be run as a hook on every boot;
+	// nil for none.
+	Bootcmd []byte
+	// RandomPasswords are those that were asked for with RANDOM. They are
+	// for the serial console only, never for a file or a log.
+	RandomPasswords []RandomPassword
+	Problems        []instance.Problem
+}
+
+// A RandomPassword is an account's password that nobody knows yet.
+type RandomPassword struct{ User, Password string }
+
+// A module plans what some top-level keys ask for.
+type module struct {
+	name string
+	// keys are the top-level keys that the module reads. It is asked only
+	// when one of them is there, unless always is set.
+	keys   []string
+	always bool
+	// frequency is that of the steps that name none.
+	frequency plan.Frequency
+	plan      func(b *builder)
+}
+
+// modules lists the modules in the order of their steps, which is that of
+// cloud-init but for the owners of written files (see writeFiles).
+func modules() []module {
+	return []module{
+		{"bootcmd", []string{"bootcmd"}, false, plan.PerBoot, bootcmd},
+		{"write_files", []string{"write_files"}, false, plan.PerInstance, writeFilesEarly},
+		{"set_hostname", []string{"hostname", "fqdn", "prefer_fqdn_over_hostname", "preserve_hostname", "create_hostname_file"}, true, plan.PerInstance, setHostname},
+		{"users_groups", []string{"users", "user", "groups"}, true, plan.PerInstance, usersGroups},
+		{"ssh", []string{"ssh_keys", "ssh_authorized_keys", "ssh_deletekeys", "ssh_genkeytypes", "disable_root", "disable_root_opts", "allow_public_ssh_keys", "ssh_quiet_keygen"}, true, plan.PerInstance, ssh},
+		{"timezone", []string{"timezone"}, false, plan.PerInstance, timezone},
+		{"runcmd", []string{"runcmd"}, false, plan.PerInstance, runcmd},
+		{"write_files_deferred", []string{"write_files"}, false, plan.PerInstance, writeFilesLate},
+	}
+}
+
+// Plan asks every module and returns the steps in their order. It is pure
+// but for what the context's functions do.
+func Plan(ctx Context, cfg Config) Result {
+	b := &builder{Context: ctx, cfg: cfg}
+	b.people = b.findPeople()
+	for _, m := range modules() {
+		i := slices.IndexFunc(m.keys, func(k string) bool { return !cfg.Get(k).Missing() })
+		if i < 0 && !m.always {
+			continue
+		}
+		first := len(b.result.Steps)
+		m.plan(b)
+		for j := first; j < len(b.result.Steps); j++ {
+			if s := &b.result.Steps[j]; s.Frequency == "" && m.frequency != plan.PerInstance {
+				s.Frequency = m.frequency
+			}
+		}
+	}
+	b.result.Problems = append(b.result.Problems, checkKeys(cfg)...)
+	return b.result
+}
+
+// A builder collects what the modules plan.
+type builder struct {
+	Context
+	cfg    Config
+	people people
+	result Result
+}
+
+func (b *builder) step(s plan.Step) { b.result.Steps = append(b.result.Steps, s) }
+
+// warn notes what deserves a word; fail what is lost. Neither may be given
+// a value of the configuration that could be a secret.
+func (b *builder) warn(at Value, format string, args ...any) {
+	b.result.Problems = append(b.result.Problems, warning(at.Pos, fmt.Sprintf(format, args...)))
+}
+
+func (b *builder) fail(at Value, format string, args ...any) {
+	b.result.Problems = append(b.result.Problems, problem(at.Pos, fmt.Sprintf(format, args...)))
+}
+
+// str reads an optional scalar as text; anything else is a failure.
+func (b *builder) str(name string, v Value) string {
+	if !v.Missing() && !v.IsScalar() {
+		b.fail(v, "%s must be a string, not %v", name, v.Kind)
+	}
+	return v.Scalar()
+}
+
+// strings reads a list of scalars, or a single one, as texts.
+func (b *builder) strings(name string, v Value) []string {
+	var out []string
+	for _, item := range v.Items() {
+		if !item.IsScalar() {
+			b.fail(item, "%s must hold strings, not %v", name, item.Kind)
+			continue
+		}
+		out = append(out, item.Scalar())
+	}
+	return out
+}
+
+// AskExists lists the paths that planning looks up in Facts.Exists.
+func AskExists() []string {
+	paths := hostKeyPaths()
+	slices.Sort(paths)
+	return paths
+}
+
+// Known says whether boothook handles the top-level key, whether cloud-init
+// knows it, and, when neither does, the known key that is spelt most alike.
+func Known(key string) (handled, known bool, suggestion string) {
+	own := map[string]bool{}
+	for _, m := range modules() {
+		for _, k := range m.keys {
+			own[k] = true
+		}
+	}
+	for _, k := range structuralKeys() {
+		own[k] = true
+	}
+	if own[key] {
+		return true, true, ""
+	}
+	if slices.Contains(foreignKeys(), key) {
+		return false, true, ""
+	}
+	return false, false, nearest(key, slices.Concat(slices.Sorted(maps.Keys(own)), foreignKeys()))
+}

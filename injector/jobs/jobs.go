@@ -1,0 +1,184 @@
+package jobs
+
+import (
+	"bytes"
+	"path"
+	"strings"
+
+	"boothook/injector/plan"
+	"boothook/injector/userdata"
+	"boothook/netboot/instance"
+)
+
+// A Context is what planning jobs knows besides the parts.
+type Context struct {
+	Facts plan.Facts
+	// InstanceDir is the instance's own directory in the root, such as
+	// /var/lib/cloud/instances/i-0abc; /var/lib/cloud/instance leads to it.
+	InstanceDir string
+	// DisableCloudInit asks that a cloud-init in the root does not run.
+	DisableCloudInit bool
+	// VendorPrefix is a command through which vendor scripts are run:
+	// vendor_data.prefix of the cloud-config.
+	VendorPrefix []string
+}
+
+// A Result is what the parts come to.
+type Result struct {
+	Steps    []plan.Step
+	Problems []instance.Problem
+}
+
+// Plan plans the scripts and jobs among the parts, the late job that runs
+// them, and the end of a cloud-init in the root. Parts of other types are
+// left to others. A part that cannot be used is a problem and takes no other
+// along.
+func Plan(ctx Context, parts, vendor []userdata.Part) Result {
+	b := &builder{Context: ctx, written: map[string]string{}}
+	for _, part := range vendor {
+		b.part(part, true)
+	}
+	for _, part := range parts {
+		b.part(part, false)
+	}
+	b.late()
+	if ctx.DisableCloudInit && ctx.Facts.HasCloudInit {
+		b.disableCloudInit()
+	}
+	return b.result
+}
+
+// A builder collects steps; written remembers which part a path belongs to.
+type builder struct {
+	Context
+	written map[string]string
+	result  Result
+}
+
+func (b *builder) fail(part userdata.Part, line int, msg string) {
+	b.result.Problems = append(b.result.Problems,
+		instance.Problem{Origin: part.Origin, Part: part.Name, Line: line, Message: msg})
+}
+
+func (b *builder) warn(part userdata.Part, line int, msg string) {
+	b.fail(part, line, msg)
+	b.result.Problems[len(b.result.Problems)-1].Warning = true
+}
+
+func (b *builder) step(s plan.Step) { b.result.Steps = append(b.result.Steps, s) }
+
+// file plans a file for a part. Of two parts with one name the later stays,
+// as in cloud-init.
+func (b *builder) file(part userdata.Part, target string, body []byte, mode uint32) {
+	if other, twice := b.written[target]; twice {
+		b.warn(part, 0, "has the same name as "+other+" and replaces it")
+		for i := range b.result.Steps {
+			if b.result.Steps[i].Path == target {
+				b.result.Steps = append(b.result.Steps[:i], b.result.Steps[i+1:]...)
+				break
+			}
+		}
+	}
+	b.written[target] = part.Name
+	b.step(plan.Step{
+		Kind: plan.File, Path: target, Body: body, Mode: mode,
+		Secret: mode&0o077 == 0, Why: plan.Why{Part: part.Name, Origin: part.Origin},
+	})
+}
+
+func (b *builder) part(part userdata.Part, vendor bool) {
+	if part.Err != nil {
+		return // already reported by the decoder
+	}
+	switch part.Type {
+	case userdata.TypeScript:
+		dir := path.Join(b.InstanceDir, "scripts")
+		if vendor {
+			dir = path.Join(dir, "vendor")
+		}
+		b.script(part, dir, cleanName(part.Name))
+	case userdata.TypeScriptPerBoot, userdata.TypeScriptPerInstance, userdata.TypeScriptPerOnce:
+		frequency := strings.TrimPrefix(part.Type, userdata.TypeScript+"-")
+		b.script(part, path.Join("/var/lib/cloud/scripts", frequency), path.Base(part.Name))
+	case userdata.TypeUpstartJob:
+		b.upstartJob(part)
+	}
+}
+
+// script saves a script where the late job finds it.
+func (b *builder) script(part userdata.Part, dir, name string) {
+	if !usableName(name) {
+		b.fail(part, 0, "its name cannot be a file's name, so the script is lost")
+		return
+	}
+	body := dos2unix(part.Body)
+	mode := uint32(0o700)
+	if !bytes.HasPrefix(body, []byte("#!")) && !bytes.HasPrefix(body, []byte("\x7fELF")) {
+		// cloud-init lets the kernel refuse it; a shell would try to run it.
+		b.fail(part, 1, "does not start with #!, so it is saved and not run")
+		mode = 0o600
+	}
+	b.file(part, path.Join(dir, name), body, mode)
+}
+
+// upstartJob saves a job where upstart reads it. A root with another init
+// gets the text for reference only.
+func (b *builder) upstartJob(part userdata.Part) {
+	name := cleanName(part.Name)
+	if !strings.EqualFold(path.Ext(name), ".conf") {
+		name += ".conf"
+	}
+	if !usableName(name) || name == ".conf" {
+		b.fail(part, 0, "its name cannot be a job's name, so the job is lost")
+		return
+	}
+	dir := "/etc/init"
+	if b.Facts.Init != plan.Upstart {
+		dir = path.Join(b.InstanceDir, "upstart")
+		b.fail(part, 0, "an upstart job, but this root boots "+string(b.Facts.Init)+
+			": it is saved as "+path.Join(dir, name)+" and will not run")
+	}
+	b.file(part, path.Join(dir, name), dos2unix(part.Body), 0o644)
+}
+
+// disabledMarker is what cloud-init's generator looks for.
+const disabledMarker = "/etc/cloud/cloud-init.disabled"
+
+func (b *builder) disableCloudInit() {
+	b.step(plan.Step{
+		Kind: plan.File, Path: disabledMarker, Mode: 0o644, KeepExisting: true,
+		Body: []byte("# Written by boothook, which has applied this machine's user-data from the initramfs.\n" +
+			"# Remove this file to let cloud-init run; it will then apply the user-data again.\n"),
+		Why: plan.Why{Part: "boothook", Key: "cloud-init"},
+	})
+}
+
+// cleanName is cloud-init's clean_filename: "/" becomes "_" and everything
+// outside of -_.() and ASCII letters and digits is dropped.
+func cleanName(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '/':
+			return '_'
+		case strings.ContainsRune("-_.()", c), 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			return c
+		}
+		return -1
+	}, name)
+}
+
+// maxName is the longest name of a file in bytes on Linux file systems.
+const maxName = 255
+
+func usableName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= maxName && !strings.ContainsAny(name, "/\x00\n")
+}
+
+// dos2unix takes the carriage returns from line ends if the first line has
+// one; other bytes stay.
+func dos2unix(body []byte) []byte {
+	if i := bytes.IndexByte(body, '\n'); i > 0 && body[i-1] == '\r' {
+		return bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
+	}
+	return body
+}
