@@ -1,0 +1,188 @@
+package hooks
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/injector/state"
+)
+
+// oomScore makes the kernel take a hook before anything else when memory
+// runs out (proc(5), oom_score_adj).
+const oomScore = "800"
+
+// runHook runs one hook to its end, and to the end of whatever it started.
+func (w *world) runHook(h Hook, timeout time.Duration, out *output) Result {
+	r := Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Started: time.Now().UTC(), Notes: w.notes}
+	w.notes = nil // what holds for all is said once
+	fmt.Fprintf(out.w, "== %s %s ==\n", h.Kind, h.Name)
+	argv, note, err := w.prepare(h)
+	if note != "" {
+		r.Notes = append(r.Notes, note)
+	}
+	if err == nil {
+		err = w.execute(argv, timeout, out, &r)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	if r.Dropped > 0 {
+		fmt.Fprintf(out.w, "\n== %d bytes more were dropped ==\n", r.Dropped)
+	}
+	fmt.Fprintf(out.w, "== %s %s: %s ==\n", h.Kind, h.Name, r.summary())
+	return r
+}
+
+// summary says in a few words how the hook ended.
+func (r Result) summary() string {
+	took := " after " + r.Duration.Round(time.Millisecond).String()
+	switch {
+	case r.TimedOut:
+		return "killed, its time was up" + took
+	case r.Error != "":
+		return r.Error
+	case r.Signal != "":
+		return r.Signal + took
+	}
+	return "exit status " + strconv.Itoa(r.Status) + took
+}
+
+// prepare puts the hook where it can be run and gives the command for it.
+func (w *world) prepare(h Hook) (argv []string, note string, err error) {
+	name, err := state.FileName(h.Name)
+	if err != nil {
+		return nil, "", err
+	}
+	if h.Kind == Bootcmd {
+		path := w.memory + "/bootcmd"
+		if err := os.WriteFile(path, h.Body, 0o700); err != nil {
+			return nil, "", fmt.Errorf("write bootcmd: %w", err)
+		}
+		return []string{"/bin/sh", path}, "", nil
+	}
+	interpreter, err := shebang(h.Body)
+	if err != nil {
+		return nil, "", err
+	}
+	path := w.instance + "/boothooks/" + name
+	if err := store(path, h.Body); err != nil {
+		note = fmt.Sprintf("from memory, since it could not be written: %v", err)
+		path = w.memory + "/" + name
+		if err := store(path, h.Body); err != nil {
+			return nil, note, fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	if len(interpreter) > 0 && noexec(path) {
+		return append(interpreter, path), note, nil
+	}
+	return []string{path}, note, nil
+}
+
+// store makes path a file of mode 0700 with that body; one that is so already
+// is left alone.
+func store(path string, body []byte) error {
+	if fi, err := os.Lstat(path); err == nil && fi.Mode() == 0o700 && fi.Size() == int64(len(body)) {
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, body) {
+			return nil
+		}
+	}
+	f, err := os.CreateTemp(path[:strings.LastIndexByte(path, '/')], ".boothook-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	err = errors.Join(err, f.Chmod(0o700), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// noexec says that the file system of path is mounted so.
+func noexec(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Flags&unix.ST_NOEXEC != 0
+}
+
+// execute runs argv and what it leaves behind to their end, and fills in the
+// result. The error says why it did not run.
+func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Result) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	cmd := &exec.Cmd{
+		Path: argv[0], Args: argv, Env: w.environment(), Dir: "/",
+		Stdout: write, Stderr: write,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	r.Started = time.Now().UTC()
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return explain(argv[0], err)
+	}
+	os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte(oomScore), 0)
+
+	copied := make(chan struct{})
+	go func() {
+		kept, dropped := out.copy(read)
+		r.Output, r.Dropped = kept+dropped, dropped
+		close(copied)
+	}()
+	var late atomic.Bool
+	alarm := time.AfterFunc(timeout, func() {
+		late.Store(true)
+		syscall.Kill(-1, syscall.SIGKILL)
+	})
+	err = cmd.Wait()
+	alarm.Stop()
+	r.Duration, r.TimedOut = time.Since(r.Started), late.Load()
+	var clean bool
+	if r.Left, clean = settle(leftGrace); !clean {
+		read.Close() // who will not die may hold the other end for ever
+		r.Notes = append(r.Notes, "its processes would not die")
+	}
+	<-copied
+	return r.ended(cmd.ProcessState, err)
+}
+
+// ended takes over how a process ended; err is what waiting for it gave.
+func (r *Result) ended(ps *os.ProcessState, err error) error {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("wait: %w", err)
+	}
+	ws := ps.Sys().(syscall.WaitStatus)
+	if ws.Signaled() {
+		r.Signal = ws.Signal().String()
+		return nil
+	}
+	r.Status = ws.ExitStatus()
+	return nil
+}
+
+// explain says in other words why the kernel would not execute a file.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Errorf("execute %s: the kernel knows no such kind of program: %w", path, err)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("execute %s: it or its interpreter is not in the root: %w", path, err)
+	}
+	return fmt.Errorf("execute %s: %w", path, err)
+}

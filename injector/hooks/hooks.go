@@ -1,0 +1,359 @@
+// Package hooks runs cloud-boothooks and bootcmd in the real root before the
+// pivot. In go the place where a root is mounted, an instance-id, a
+// resolv.conf and hooks in their order; out come one Result for each, and
+// their output to a writer. It never reads user-data, never decides which
+// hooks there are, and never writes anything to the root but the hooks' own
+// files and the "instance" link, as cloud-init does before it runs them.
+//
+// # A world of their own
+//
+// The hooks run as children of one process, the hook init: this program
+// executed anew (see Init), as PID 1 of a PID namespace and in a mount
+// namespace of its own, chrooted into the root. There it mounts /proc and
+// binds the initrd's /sys, /dev and /run, puts a resolv.conf over the root's
+// and a directory with cloud-init-per first in PATH, and runs one hook after
+// the other. What a hook mounts is there for the next hook, and is gone with
+// the namespace; what it leaves running is given a moment to end (the tail of
+// "exec > >(tee …)") and is killed before the next hook starts.
+//
+// A PID namespace rather than a subreaper, because only the kernel kills
+// faster than a fork bomb forks: kill(-1) by a namespace's PID 1 and the death
+// of that PID 1 leave nobody out, and a hook's own "kill -9 -1" or reboot(2)
+// reaches only the hooks. Its /proc is the namespace's, so that $$ and
+// /proc/self mean what they should, except that /proc/1 is bound from
+// outside: /proc/1/exe, /proc/1/root and /proc/1/cmdline are those of the init
+// of the initrd, which is how programs tell where they are.
+//
+// Root hooks can do anything to a machine; what they cannot do here is keep
+// the caller waiting. Every hook has its time, the hook init has the sum of
+// them, and a process that will not even die (one that waits for a dead NFS
+// server, say) is left behind after a grace, and said.
+//
+// # What a hook finds
+//
+// Standard input is /dev/null, output goes to Config.Output, the working
+// directory is "/", the umask 022. The environment is PATH, HOME=/root,
+// TERM=linux and INSTANCE_ID, nothing else. The file is
+// /var/lib/cloud/instances/ID/boothooks/NAME, mode 0700, executed by its own
+// "#!" line; on a file system mounted noexec that line's interpreter is
+// given the file, and where the file cannot be written (a full or read-only
+// file system) it runs from memory. bootcmd runs as "/bin/sh FILE" from
+// memory. A hook that writes /etc/resolv.conf writes to the one that is bound
+// there, and it does not last.
+package hooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"boothook/netboot/instance"
+)
+
+// Bounds.
+const (
+	// DefaultTimeout is the time one hook has where Config says none.
+	DefaultTimeout = 120 * time.Second
+	// MaxOutput is how much of one hook's output is kept, MaxOutputAll how
+	// much of all of them, in bytes; the rest is read and dropped.
+	MaxOutput    = 1 << 20
+	MaxOutputAll = 8 << 20
+	// MaxHooks bounds the hooks of one run.
+	MaxHooks = 1024
+	// maxResults bounds what the hook init may say, in bytes: a hook has its
+	// descriptors within reach.
+	maxResults = 4 << 20
+	// setupTime is what mounting and cleaning may take beside the hooks.
+	setupTime = 10 * time.Second
+	// dyingTime is how long killed processes have to be gone.
+	dyingTime = 3 * time.Second
+)
+
+// A Kind says what a hook is.
+type Kind string
+
+const (
+	// Boothook is a cloud-boothook, stored in the root and executed directly.
+	Boothook Kind = "boothook"
+	// Bootcmd is the script that cloud-config's bootcmd renders to.
+	Bootcmd Kind = "bootcmd"
+)
+
+// A Hook is one thing to run.
+type Hook struct {
+	Kind Kind `json:"kind"`
+	// Name is the part's name; its form as a file name is found by Run.
+	Name string `json:"name"`
+	// Origin says where the part stands, for messages.
+	Origin string `json:"origin,omitempty"`
+	// Body is the exact content of the file that is executed.
+	Body []byte `json:"body"`
+}
+
+// Config says where and how hooks run.
+type Config struct {
+	// Root is where the root is mounted, as the calling thread sees it, and
+	// writable in that thread's mount namespace.
+	Root string
+	// InstanceID is the id that the source gave.
+	InstanceID string
+	// ResolvConf is what /etc/resolv.conf reads during the hooks; empty
+	// leaves the root's own.
+	ResolvConf []byte
+	// Timeout is for one hook; zero means DefaultTimeout.
+	Timeout time.Duration
+	// Output gets what the hooks print, under a line that names each; nil
+	// drops it. It may hold secrets and belongs into a file of mode 0640.
+	Output io.Writer
+}
+
+// A Result is what became of one hook.
+type Result struct {
+	Name   string `json:"name"`
+	Kind   Kind   `json:"kind"`
+	Origin string `json:"origin,omitempty"`
+	// Status is the exit status; -1 for a hook that a signal ended or that
+	// never ran.
+	Status int `json:"status"`
+	// Signal names the signal that ended it ("killed"), if one did.
+	Signal string `json:"signal,omitempty"`
+	// TimedOut says that its time was up.
+	TimedOut bool `json:"timed_out,omitempty"`
+	// Started is when it began, Duration how long it ran.
+	Started  time.Time     `json:"started"`
+	Duration time.Duration `json:"duration_ns"`
+	// Output counts the bytes it printed, Dropped those not kept.
+	Output  int64 `json:"output"`
+	Dropped int64 `json:"dropped,omitempty"`
+	// Left names processes that it left running and that were killed.
+	Left []string `json:"left,omitempty"`
+	// Error says why it did not run, or what else went wrong.
+	Error string `json:"error,omitempty"`
+	// Notes are what could not be as the package comment promises.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// OK says that the hook ran and succeeded.
+func (r Result) OK() bool { return r.Error == "" && r.Status == 0 && !r.TimedOut }
+
+// Problems gives what the report has to say of the hook.
+func (r Result) Problems() []instance.Problem {
+	var ps []instance.Problem
+	add := func(warning bool, format string, args ...any) {
+		ps = append(ps, instance.Problem{
+			Origin: r.Origin, Part: r.Name, Warning: warning,
+			Message: string(r.Kind) + " " + fmt.Sprintf(format, args...),
+		})
+	}
+	switch {
+	case r.TimedOut:
+		add(false, "was killed: its time was up after %s", r.Duration.Round(time.Millisecond))
+	case r.Error != "":
+		add(false, "failed: %s", r.Error)
+	case r.Signal != "":
+		add(false, "was ended by a signal: %s", r.Signal)
+	case r.Status != 0:
+		add(false, "failed with exit status %d", r.Status)
+	}
+	if len(r.Left) > 0 {
+		add(true, "left processes running, which were killed: %s", strings.Join(r.Left, ", "))
+	}
+	if r.Dropped > 0 {
+		add(true, "printed %d bytes, of which %d were dropped", r.Output, r.Dropped)
+	}
+	for _, n := range r.Notes {
+		add(true, "ran differently: %s", n)
+	}
+	return ps
+}
+
+// A request is what the hook init is told.
+type request struct {
+	Root       string        `json:"root"`
+	InstanceID string        `json:"instance_id"`
+	ResolvConf []byte        `json:"resolv_conf,omitempty"`
+	Timeout    time.Duration `json:"timeout_ns"`
+	Hooks      []Hook        `json:"hooks"`
+}
+
+// Run runs the hooks, one after the other, and gives a Result for each, in
+// their order. It has to be called on a goroutine locked to its thread when
+// that thread's mount namespace is not the process's own. The program that
+// calls it must call Init where IsInit says so.
+func Run(ctx context.Context, c Config, hooks []Hook) []Result {
+	if len(hooks) == 0 {
+		return nil
+	}
+	results := make([]Result, len(hooks))
+	for i, h := range hooks {
+		results[i] = Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Error: "did not run"}
+	}
+	done, err := run(ctx, c, hooks[:min(len(hooks), MaxHooks)])
+	copy(results, done)
+	for i := len(done); i < len(results); i++ {
+		switch {
+		case i >= MaxHooks:
+			results[i].Error = fmt.Sprintf("did not run: at most %d hooks do", MaxHooks)
+		case err != nil:
+			results[i].Error = fmt.Sprintf("did not run: %v", err)
+		}
+	}
+	return results
+}
+
+// run starts the hook init, feeds it and collects its results. The results it
+// gives are those of the first hooks; the error says why there are no more.
+func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
+	// The hook init dies with the thread that started it (Pdeathsig), and
+	// starts in that thread's mount namespace.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	req := request{Root: c.Root, InstanceID: c.InstanceID, ResolvConf: c.ResolvConf, Timeout: c.Timeout, Hooks: hooks}
+	if req.Timeout <= 0 {
+		req.Timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, setupTime+time.Duration(len(hooks))*(req.Timeout+leftGrace+dyingTime))
+	defer cancel()
+
+	said, say, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start hooks: %w", err)
+	}
+	defer said.Close()
+	tell, err := json.Marshal(req)
+	if err != nil {
+		say.Close()
+		return nil, fmt.Errorf("start hooks: %w", err)
+	}
+	cmd := initCommand(c.Output, say, tell)
+	trace := &tail{max: 4 << 10}
+	cmd.Stderr = trace
+	err = cmd.Start()
+	say.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start hooks: %w", err)
+	}
+	results, err := collect(ctx, cmd, said)
+	for _, dir := range memoryDirs() {
+		os.Remove(dir) // empty, and there only when the hook init was killed
+	}
+	if err == nil {
+		return results, nil
+	}
+	if text := trace.String(); text != "" && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %s", err, text)
+	}
+	return results, err
+}
+
+// initCommand is the hook init, in namespaces of its own.
+func initCommand(output io.Writer, say *os.File, tell []byte) *exec.Cmd {
+	cmd := &exec.Cmd{
+		Path:       "/proc/self/exe",
+		Args:       []string{initName},
+		Env:        []string{},
+		Dir:        "/",
+		Stdin:      strings.NewReader(string(tell)),
+		Stdout:     output,
+		ExtraFiles: []*os.File{say},
+		// What holds our pipes open after its death does not hold us.
+		WaitDelay: time.Second,
+		SysProcAttr: &syscall.SysProcAttr{
+			Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
+			Pdeathsig:  syscall.SIGKILL,
+			Setsid:     true,
+		},
+	}
+	return cmd
+}
+
+// collect reads results until the hook init is gone, and kills it when the
+// context ends. A process that will not die is left behind.
+func collect(ctx context.Context, cmd *exec.Cmd, said *os.File) ([]Result, error) {
+	type outcome struct {
+		results []Result
+		err     error
+	}
+	read := make(chan outcome, 1)
+	go func() {
+		results, err := decodeResults(said)
+		read <- outcome{results, err}
+	}()
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+
+	var err error
+	select {
+	case err = <-gone:
+	case <-ctx.Done():
+		cmd.Process.Kill()
+		err = ctx.Err()
+		select {
+		case <-gone:
+		case <-time.After(dyingTime):
+			err = fmt.Errorf("%w; its processes would not die", err)
+		}
+	}
+	said.SetReadDeadline(time.Now().Add(dyingTime))
+	out := <-read
+	if out.err != nil && err == nil {
+		err = out.err
+	}
+	if err != nil {
+		err = fmt.Errorf("hook init: %w", err)
+	}
+	return out.results, err
+}
+
+// A message is one line that the hook init says.
+type message struct {
+	Result *Result `json:"result,omitempty"`
+	// Error says why no hook can run.
+	Error string `json:"error,omitempty"`
+}
+
+// decodeResults reads messages until there are no more.
+func decodeResults(r io.Reader) ([]Result, error) {
+	dec := json.NewDecoder(io.LimitReader(r, maxResults))
+	var results []Result
+	for {
+		var m message
+		err := dec.Decode(&m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return results, nil
+		case err != nil:
+			return results, fmt.Errorf("read results: %w", err)
+		case m.Error != "":
+			return results, errors.New(m.Error)
+		case m.Result != nil:
+			results = append(results, *m.Result)
+		}
+	}
+}
+
+// A tail keeps the first bytes that are written to it: a crash says what is
+// the matter in its first line.
+type tail struct {
+	max int
+	buf []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.buf = append(t.buf, b[:min(len(b), t.max-len(t.buf))]...)
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	line, _, _ := strings.Cut(string(t.buf), "\n")
+	return strings.TrimSpace(line)
+}

@@ -1,0 +1,133 @@
+package hooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// initName is argv[0] of the hook init, by which a program knows that it is
+// to be that and nothing else.
+const initName = "boothook-hooks"
+
+const (
+	// leftGrace is how long what a hook left running has to end by itself.
+	leftGrace = 500 * time.Millisecond
+	// maxLeft is how many of those processes are named.
+	maxLeft = 16
+)
+
+// IsInit says that a program started with these arguments is the hook init
+// and has to exit with what Init returns, before it does anything else.
+func IsInit(args []string) bool { return len(args) == 1 && args[0] == initName }
+
+// Init is the hook init: PID 1 of the hooks' namespace. It reads a request
+// from standard input, prints output to standard output and results to
+// descriptor 3, and returns the program's exit status. Run starts it; nobody
+// else has a use for it.
+func Init() int {
+	syscall.CloseOnExec(3)
+	say := json.NewEncoder(os.NewFile(3, "results"))
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "the hook init is not for use by hand")
+		return 2
+	}
+	var req request
+	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
+		say.Encode(message{Error: fmt.Sprintf("read request: %v", err)})
+		return 1
+	}
+	w, err := enter(req)
+	if err != nil {
+		say.Encode(message{Error: err.Error()})
+		return 1
+	}
+	defer w.leave()
+	out := &output{w: os.Stdout, left: MaxOutputAll}
+	for _, h := range req.Hooks {
+		r := w.runHook(h, req.Timeout, out)
+		if err := say.Encode(message{Result: &r}); err != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+// An output is where the hooks' output goes, and how much more may.
+type output struct {
+	w    io.Writer
+	left int64
+}
+
+// copy copies what a hook prints up to the bounds, and reads the rest too:
+// a hook is never held up by what it prints.
+func (o *output) copy(r io.Reader) (kept, dropped int64) {
+	kept, _ = io.Copy(o.w, io.LimitReader(r, min(MaxOutput, o.left)))
+	o.left -= kept
+	dropped, _ = io.Copy(io.Discard, r)
+	return kept, dropped
+}
+
+// settle waits until nobody is left in the namespace but the hook init, and
+// kills who is still there after the grace. It gives the names of those it
+// killed, and false when they would not die.
+func settle(grace time.Duration) (left []string, clean bool) {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			_, err := syscall.Wait4(-1, nil, 0, nil)
+			if err != nil && err != syscall.EINTR {
+				return // ECHILD: nobody is left
+			}
+		}
+	}()
+	select {
+	case <-gone:
+		return nil, true
+	case <-time.After(grace):
+	}
+	left = processes()
+	syscall.Kill(-1, syscall.SIGKILL)
+	select {
+	case <-gone:
+		return left, true
+	case <-time.After(dyingTime):
+		return left, false
+	}
+}
+
+// processes names the processes of the namespace but its PID 1.
+func processes() []string {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var found []string
+	more := 0
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err != nil || pid == 1 {
+			continue
+		}
+		comm, err := os.ReadFile("/proc/" + name + "/comm")
+		if err != nil {
+			continue // it has just ended
+		}
+		if len(found) == maxLeft {
+			more++
+			continue
+		}
+		found = append(found, strings.TrimSpace(string(comm)))
+	}
+	if more > 0 {
+		found = append(found, fmt.Sprintf("and %d more", more))
+	}
+	return found
+}

@@ -1,0 +1,177 @@
+package hooks
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/injector/state"
+)
+
+// cloudInitPer is the helper that hooks know from cloud-init.
+//
+//go:embed cloud-init-per.sh
+var cloudInitPer []byte
+
+// memorySize bounds the tmpfs that holds what runs from memory.
+const memorySize = "size=64m,mode=0755"
+
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// memoryDirs are where that tmpfs may be mounted, the first that can be had:
+// old roots have no /run. A tmpfs of our own, because an initrd's /run is
+// mounted noexec, and what is in PATH has to be executable.
+func memoryDirs() []string { return []string{"/run/boothook/hooks", "/dev/.boothook-hooks"} }
+
+// A world is the root as the hooks see it; the process is chrooted into it.
+type world struct {
+	instance string   // the instance's directory
+	id       string   // INSTANCE_ID
+	memory   string   // where the tmpfs is mounted
+	notes    []string // what could not be had
+	resolv   *resolv
+}
+
+// enter makes the hooks' world and moves the process into it. Everything is
+// mounted after the chroot, so that no link of the root can lead a mount
+// outside; the initrd's directories are held as descriptors meanwhile.
+func enter(req request) (*world, error) {
+	id, err := state.SafeID(req.InstanceID)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return nil, fmt.Errorf("make mounts private: %w", err)
+	}
+	outer := map[string]int{}
+	for _, dir := range []string{"/sys", "/dev", "/run", "/proc/1"} {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC|unix.O_DIRECTORY, 0)
+		if err == nil {
+			outer[dir] = fd
+			defer unix.Close(fd)
+		}
+	}
+	if err := unix.Chroot(req.Root); err != nil {
+		return nil, fmt.Errorf("chroot %s: %w", req.Root, err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return nil, fmt.Errorf("chdir %s: %w", req.Root, err)
+	}
+	unix.Umask(0o022)
+	w := &world{instance: state.InstanceDir(id), id: req.InstanceID}
+	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	if err := unix.Mount("proc", "/proc", "proc", flags, ""); err != nil {
+		return nil, fmt.Errorf("mount /proc in the root: %w", err)
+	}
+	for _, dir := range []string{"/sys", "/dev", "/run"} {
+		w.bind(outer, dir)
+	}
+	if err := w.mountMemory(); err != nil {
+		return nil, err
+	}
+	w.resolv, err = bindResolv(w.memory+"/resolv.conf", req.ResolvConf)
+	if err != nil {
+		w.note("the root's own resolv.conf: %v", err)
+	}
+	w.bind(outer, "/proc/1") // last: /proc/self/fd of this process is behind it
+	if err := w.becomeInstance(); err != nil {
+		w.note("without its place in the root: %v", err)
+	}
+	return w, nil
+}
+
+func (w *world) note(format string, args ...any) {
+	w.notes = append(w.notes, fmt.Sprintf(format, args...))
+}
+
+// bind puts a directory of the initrd over the root's of the same name.
+func (w *world) bind(outer map[string]int, dir string) {
+	fd, ok := outer[dir]
+	if !ok {
+		w.note("without %s: the initrd has none", dir)
+		return
+	}
+	if err := bindFD(fd, dir); err != nil {
+		w.note("without %s: %v", dir, err)
+	}
+}
+
+// bindFD binds what fd holds over path.
+func bindFD(fd int, path string) error {
+	return unix.Mount("/proc/self/fd/"+strconv.Itoa(fd), path, "", unix.MS_BIND|unix.MS_REC, "")
+}
+
+// mountMemory mounts the tmpfs and puts cloud-init-per into it.
+func (w *world) mountMemory() error {
+	var err error
+	for _, dir := range memoryDirs() {
+		if err = os.MkdirAll(dir, 0o755); err != nil {
+			continue
+		}
+		if err = unix.Mount("boothook", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memorySize); err == nil {
+			w.memory = dir
+			break
+		}
+		os.Remove(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("mount tmpfs for the hooks: %w", err)
+	}
+	bin := w.memory + "/bin"
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return fmt.Errorf("put cloud-init-per into PATH: %w", err)
+	}
+	if err := os.WriteFile(bin+"/cloud-init-per", cloudInitPer, 0o755); err != nil {
+		return fmt.Errorf("put cloud-init-per into PATH: %w", err)
+	}
+	return nil
+}
+
+// becomeInstance makes the instance's directories and points the "instance"
+// link to them, as hooks and cloud-init-per expect it. The root's identity
+// (data/instance-id) is the plan's to change, when all has gone well.
+func (w *world) becomeInstance() error {
+	for _, dir := range []string{"/boothooks", "/sem"} {
+		if err := os.MkdirAll(w.instance+dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if target, err := os.Readlink(state.InstanceLink); err == nil && target == w.instance {
+		return nil
+	}
+	tmp := state.InstanceLink + ".boothook"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(w.instance, tmp); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, state.InstanceLink); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return nil
+}
+
+// environment is what a hook finds in its environment.
+func (w *world) environment() []string {
+	return []string{
+		"PATH=" + w.memory + "/bin:" + systemPath,
+		"HOME=/root",
+		"TERM=linux",
+		"INSTANCE_ID=" + w.id,
+	}
+}
+
+// leave takes away what would outlast the namespace.
+func (w *world) leave() {
+	w.resolv.unbind()
+	if err := unix.Unmount(w.memory, unix.MNT_DETACH); err == nil {
+		os.Remove(w.memory)
+	}
+}

@@ -1,0 +1,173 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"boothook/injector/plan"
+	"boothook/netboot/instance"
+)
+
+const (
+	// consumeData is the semaphore by which cloud-init knows that it has
+	// dealt with an instance's user-data.
+	consumeData = "consume_data"
+	// semBody is what boothook's semaphores hold; cloud-init's hold
+	// "PID: TIME". Nobody reads them but to see that they are there.
+	semBody = "boothook\n"
+)
+
+// Content is what is to be kept of an instance.
+type Content struct {
+	Instance instance.Instance
+	// Processed is the user-data as one flat MIME message of all parts
+	// (user-data.txt.i); VendorProcessed and Vendor2Processed likewise.
+	Processed, VendorProcessed, Vendor2Processed []byte
+	// CloudConfig is the merged cloud-config of the user-data's parts as a
+	// document, VendorCloudConfig and Vendor2CloudConfig those of the others.
+	CloudConfig, VendorCloudConfig, Vendor2CloudConfig []byte
+	// Hooks says that there are hooks or a bootcmd to run on every boot.
+	Hooks bool
+}
+
+// Layout gives the steps that lay out /var/lib/cloud for the instance:
+// directories and the data. They come first in a plan and are the same on
+// every boot of an instance whose data have not changed.
+func Layout(d Decision, c Content) []plan.Step {
+	dir := InstanceDir(d.ID)
+	var steps []plan.Step
+	for _, sub := range []string{
+		"/data", "/handlers", "/instances", "/scripts", "/scripts/per-boot", "/scripts/per-instance",
+		"/scripts/per-once", "/scripts/vendor", "/seed", "/sem",
+	} {
+		steps = append(steps, directory(CloudDir+sub, 0o755))
+	}
+	for _, sub := range []string{"", "/boothooks", "/data", "/handlers", "/scripts", "/scripts/vendor", "/sem"} {
+		steps = append(steps, directory(dir+sub, 0o755))
+	}
+	steps = append(steps,
+		directory(OwnDir, 0o755),
+		file(dir+"/datasource", datasource(c.Instance.Source)+"\n", 0o644),
+		secret(dir+"/user-data.txt", c.Instance.UserData),
+		secret(dir+"/user-data.txt.i", c.Processed),
+		secret(dir+"/cloud-config.txt", c.CloudConfig),
+	)
+	for _, v := range []struct {
+		name string
+		body []byte
+	}{
+		{"vendor-data.txt", c.Instance.VendorData},
+		{"vendor-data.txt.i", c.VendorProcessed},
+		{"vendor-cloud-config.txt", c.VendorCloudConfig},
+		{"vendor-data2.txt", c.Instance.VendorData2},
+		{"vendor-data2.txt.i", c.Vendor2Processed},
+		{"vendor2-cloud-config.txt", c.Vendor2CloudConfig},
+	} {
+		steps = append(steps, secret(dir+"/"+v.name, v.body))
+	}
+	if len(c.Instance.NetworkConfig) > 0 {
+		steps = append(steps, secret(networkPath, c.Instance.NetworkConfig))
+	}
+	return steps
+}
+
+// Finish gives the steps that make the instance the root's own. They come
+// last in a plan, the record last of all: it says that everything before it
+// was done.
+func Finish(d Decision, k Known, c Content) ([]plan.Step, error) {
+	previous := k.Previous
+	if d.New {
+		previous = k.ID
+	}
+	if previous == "" {
+		previous = noPrevious
+	}
+	source := datasource(c.Instance.Source)
+	steps := []plan.Step{
+		sem(InstanceSem(d.ID, consumeData), why),
+		{Kind: plan.Link, Path: InstanceLink, Target: InstanceDir(d.ID), Frequency: plan.PerBoot, Why: why},
+		file(CloudDir+"/data/previous-instance-id", previous+"\n", 0o644),
+		file(CloudDir+"/data/previous-datasource", source+"\n", 0o644),
+		file(CloudDir+"/data/instance-id", d.ID+"\n", 0o644),
+	}
+	record, err := marshalRecord(d.ID, c)
+	if err != nil {
+		return nil, err
+	}
+	return append(steps, secret(recordPath, record)), nil
+}
+
+// marshalRecord renders the record of an instance whose content is c.
+func marshalRecord(id string, c Content) ([]byte, error) {
+	rec := Record{Version: recordVersion, Instance: c.Instance, Hooks: c.Hooks, Digests: map[string]string{}}
+	for _, b := range bodyFiles(id, &c.Instance) {
+		if len(*b.body) > 0 {
+			rec.Digests[b.path] = digest(*b.body)
+		}
+	}
+	body, err := json.MarshalIndent(rec, "", "\t")
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	if len(body) >= MaxRecord {
+		return nil, fmt.Errorf("encode record: %d bytes of meta-data, at most %d are kept", len(body), MaxRecord)
+	}
+	return append(body, '\n'), nil
+}
+
+// Renew gives the steps that take from a new instance what identified the old
+// one: SSH host keys, unless keepHostKeys (cloud-config's ssh_deletekeys:
+// false) or a later step writes them anyway; and, when the root was another
+// instance before, its machine-id, for which machineID is the fresh one, and
+// systemd's random seed. The rest of the plan is only looked at.
+func Renew(d Decision, k Known, keepHostKeys bool, machineID string, rest []plan.Step) []plan.Step {
+	if !d.New {
+		return nil
+	}
+	var steps []plan.Step
+	if !keepHostKeys {
+		for _, key := range k.HostKeys {
+			written := func(s plan.Step) bool { return s.Kind == plan.File && s.Path == key && d.Due(s) }
+			if !slices.ContainsFunc(rest, written) {
+				steps = append(steps, remove(key))
+			}
+		}
+	}
+	if !d.Changed {
+		return steps
+	}
+	if k.MachineID != "" && machineID != "" {
+		steps = append(steps, file(machineIDPath, machineID+"\n", 0o444))
+		if k.DBusMachineID != "" {
+			steps = append(steps, file(dbusIDPath, machineID+"\n", 0o644))
+		}
+	}
+	if k.HasRandomSeed {
+		steps = append(steps, remove(randomSeed))
+	}
+	return steps
+}
+
+// why explains the steps of this package.
+var why = plan.Why{Part: "state"}
+
+func directory(path string, mode uint32) plan.Step {
+	return plan.Step{Kind: plan.Dir, Path: path, Mode: mode, Frequency: plan.PerBoot, Why: why}
+}
+
+func file(path, body string, mode uint32) plan.Step {
+	return plan.Step{Kind: plan.File, Path: path, Body: []byte(body), Mode: mode, Frequency: plan.PerBoot, Why: why}
+}
+
+func secret(path string, body []byte) plan.Step {
+	return plan.Step{Kind: plan.File, Path: path, Body: body, Mode: 0o600, Secret: true, Frequency: plan.PerBoot, Why: why}
+}
+
+func remove(path string) plan.Step {
+	return plan.Step{Kind: plan.Remove, Path: path, Frequency: plan.PerBoot, Why: why}
+}
+
+func sem(path string, w plan.Why) plan.Step {
+	return plan.Step{Kind: plan.File, Path: path, Body: []byte(semBody), Mode: 0o644, KeepExisting: true, Frequency: plan.PerBoot, Why: w}
+}
