@@ -183,7 +183,8 @@ func Bake(r io.ReaderAt, size int64, o Options) (tail []byte, base int64, rep Re
 
 // files is what the new segment holds.
 func (in *Initrd) files(o Options) ([]archive.File, error) {
-	if err := checkBinary(o.Agent); err != nil {
+	machine := machineOf(in.Tree)
+	if err := checkBinary(o.Agent, machine); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
 	calls, err := in.Generator.Calls(in.Tree)
@@ -199,7 +200,7 @@ func (in *Initrd) files(o Options) ([]archive.File, error) {
 		archive.File{Name: generators.Agent, Mode: program, Data: o.Agent},
 		archive.File{Name: markAt, Mode: plain, Data: append(m, '\n')})
 	if len(o.TLS) > 0 {
-		if err := checkBinary(o.TLS); err != nil {
+		if err := checkBinary(o.TLS, machine); err != nil {
 			return nil, fmt.Errorf("boothook-tls: %w", err)
 		}
 		files = append(files, archive.File{Name: TLS, Mode: program, Data: o.TLS})

@@ -1,0 +1,140 @@
+package generators
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"boothook/initramfs/archive"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// treeOf makes the tree of one archive with these files; parents are added.
+func treeOf(t *testing.T, files ...archive.File) *archive.Tree {
+	t.Helper()
+	return extended(t, nil, files...)
+}
+
+// extended makes the tree of an archive with more files behind it.
+func extended(t *testing.T, base []archive.File, more ...archive.File) *archive.Tree {
+	t.Helper()
+	var b bytes.Buffer
+	tree := archive.NewTree()
+	for _, files := range [][]archive.File{base, more} {
+		placed, err := tree.Overlay(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := archive.Write(&b, placed); err != nil {
+			t.Fatal(err)
+		}
+		if tree, _, err = archive.Read(bytes.NewReader(b.Bytes()), int64(b.Len()), archive.KeepSmall(1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree
+}
+
+func linkTo(name, target string) archive.File {
+	return archive.File{Name: name, Mode: archive.TypeSymlink | 0o777, Data: []byte(target)}
+}
+
+func debian(order map[string]string) []archive.File {
+	files := []archive.File{script("/init", "#!/bin/sh\n"), text("/scripts/functions", ""), text("/conf/initramfs.conf", "")}
+	for stage, lines := range order {
+		files = append(files, text("/scripts/"+stage+"/ORDER", lines))
+	}
+	return files
+}
+
+// order writes the lines of an ORDER file as mkinitramfs does.
+func order(stage string, scripts ...string) string {
+	var b strings.Builder
+	for _, s := range scripts {
+		b.WriteString("/scripts/" + stage + "/" + s + " \"$@\"\n" + orderTail)
+	}
+	return b.String()
+}
+
+func TestInitramfsToolsOrder(t *testing.T) {
+	tests := []struct {
+		name         string
+		top, bottom  string // "-" is no such file
+		wantT, wantB string
+	}{
+		{"Debian 12", order("init-top", "all_generic_ide", "blacklist", "udev"), order("init-bottom", "udev"),
+			order("init-top", "boothook", "all_generic_ide", "blacklist", "udev"), order("init-bottom", "boothook", "udev")},
+		{"nothing in a stage", order("init-top", "udev"), "-",
+			order("init-top", "boothook", "udev"), order("init-bottom", "boothook")},
+		{"overlayroot before udev", "-", order("init-bottom", "overlayroot", "udev"),
+			order("init-top", "boothook"), order("init-bottom", "overlayroot", "boothook", "udev")},
+		{"overlayroot after udev", "-", order("init-bottom", "udev", "overlayroot", "last"),
+			order("init-top", "boothook"), order("init-bottom", "udev", "overlayroot", "boothook", "last")},
+		{"no udev", "-", order("init-bottom", "plymouth"),
+			order("init-top", "boothook"), order("init-bottom", "plymouth", "boothook")},
+		{"lines of others stay, even odd ones", "# a comment\n\n/scripts/init-top/udev   \"$@\"", "-",
+			order("init-top", "boothook") + "# a comment\n\n/scripts/init-top/udev   \"$@\"\n", order("init-bottom", "boothook")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in := map[string]string{}
+			if tt.top != "-" {
+				in["init-top"] = tt.top
+			}
+			if tt.bottom != "-" {
+				in["init-bottom"] = tt.bottom
+			}
+			base := debian(in)
+			g, err := Detect(treeOf(t, base...))
+			if err != nil || g.Name() != "initramfs-tools" {
+				t.Fatalf("%v, %v", g, err)
+			}
+			if err := g.Check(treeOf(t, base...)); err == nil {
+				t.Error("an unbaked initrd passes the check")
+			}
+			files, err := g.Calls(treeOf(t, base...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			baked := extended(t, base, files...)
+			for stage, want := range map[string]string{"init-top": tt.wantT, "init-bottom": tt.wantB} {
+				got, err := baked.ReadFile("/scripts/" + stage + "/ORDER")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, string(got)); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if err := g.Check(baked); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestInitramfsToolsCheck(t *testing.T) {
+	base := debian(map[string]string{"init-bottom": order("init-bottom", "udev")})
+	calls, err := initramfsTools{}.Calls(treeOf(t, base...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base = append(debian(nil), calls...)
+	for want, spoil := range map[string]archive.File{
+		"is not executable": text("/scripts/init-top/boothook", initramfsToolsEarly),
+		"does not call":     script("/scripts/init-bottom/boothook", "#!/bin/sh\n"),
+		"does not list":     text("/scripts/init-top/ORDER", order("init-top", "udev")),
+		"after udev":        text("/scripts/init-bottom/ORDER", order("init-bottom", "udev", "boothook")),
+	} {
+		if err := (initramfsTools{}).Check(extended(t, base, spoil)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestDetectUnknown(t *testing.T) {
+	if g, err := Detect(treeOf(t, text("/etc/passwd", ""))); err == nil {
+		t.Errorf("taken for %s", g.Name())
+	}
+}
