@@ -1,0 +1,261 @@
+// Package modules knows the kernel's modules: what depends on what, which
+// module drives which device, and how to get one into the running kernel.
+//
+// In goes a directory like /lib/modules/6.1.0-56-cloud-amd64 with the text
+// files that depmod(8) writes there; a file that is missing says nothing, as
+// on a kernel that has everything built in. Index is that knowledge as plain
+// data, used at bake time for closures and at boot for loading. Loader loads,
+// by name or for the devices that sysfs shows without a driver, so that the
+// agent need not wait for udev.
+//
+// It never runs modprobe or any other program and never writes a file.
+// Decompressing modules, a matter of baking, is in the package closure below,
+// because what that needs has no place in the agent.
+package modules
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxIndexFile bounds each of depmod's files in bytes; the largest
+// distribution's modules.alias has under 4 MiB.
+const maxIndexFile = 32 << 20
+
+// ErrUnknown marks a name that is neither a module, nor built in, nor an alias.
+var ErrUnknown = errors.New("unknown module")
+
+// An Index is what depmod knows of one kernel's modules. Names are in the
+// kernel's own form, with underscores. It is not changed after ReadIndex.
+type Index struct {
+	dir     string
+	path    map[string]string   // name → file, relative to dir
+	deps    map[string][]string // name → all modules it needs, the first needed last
+	pre     map[string][]string // soft dependencies: wanted before, by name or alias
+	post    map[string][]string // and after
+	builtin map[string]bool
+	aliases []alias // in the file's order
+}
+
+// An alias says that a device whose modalias matches pattern wants a module.
+type alias struct{ pattern, module string }
+
+// ReadIndex reads depmod's files in dir.
+func ReadIndex(dir string) (*Index, error) {
+	x := &Index{
+		dir:     dir,
+		path:    map[string]string{},
+		deps:    map[string][]string{},
+		pre:     map[string][]string{},
+		post:    map[string][]string{},
+		builtin: map[string]bool{},
+	}
+	for _, f := range []struct {
+		name  string
+		parse func(line string) error
+	}{
+		{"modules.dep", x.depLine},
+		{"modules.softdep", x.softdepLine},
+		{"modules.alias", x.aliasLine},
+		{"modules.builtin", x.builtinLine},
+	} {
+		if err := readLines(filepath.Join(dir, f.name), f.parse); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}
+
+// readLines calls parse for every line of a file, of which there may be none.
+func readLines(path string, parse func(string) error) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxIndexFile+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxIndexFile {
+		return fmt.Errorf("%s: larger than %d bytes", path, maxIndexFile)
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		s := strings.TrimSpace(string(line))
+		if s == "" || s[0] == '#' {
+			continue
+		}
+		if err := parse(s); err != nil {
+			return fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+	}
+	return nil
+}
+
+// depLine reads "kernel/a.ko: kernel/b.ko kernel/c.ko".
+func (x *Index) depLine(line string) error {
+	file, deps, ok := strings.Cut(line, ":")
+	if !ok {
+		return errors.New("no colon")
+	}
+	if !filepath.IsLocal(file) {
+		return fmt.Errorf("path %q leaves the directory", file)
+	}
+	name := Name(file)
+	x.path[name] = file
+	for _, d := range strings.Fields(deps) {
+		x.deps[name] = append(x.deps[name], Name(d))
+	}
+	return nil
+}
+
+// softdepLine reads "softdep NAME pre: A B post: C".
+func (x *Index) softdepLine(line string) error {
+	f := strings.Fields(line)
+	if len(f) < 2 || f[0] != "softdep" {
+		return errors.New("not a softdep line")
+	}
+	name := normal(f[1])
+	var list map[string][]string
+	for _, w := range f[2:] {
+		switch {
+		case w == "pre:":
+			list = x.pre
+		case w == "post:":
+			list = x.post
+		case list != nil:
+			list[name] = append(list[name], w)
+		}
+	}
+	return nil
+}
+
+// aliasLine reads "alias PATTERN MODULE".
+func (x *Index) aliasLine(line string) error {
+	f := strings.Fields(line)
+	if len(f) < 3 || f[0] != "alias" {
+		return errors.New("not an alias line")
+	}
+	// A pattern may hold blanks (DMI strings do); the module's name cannot.
+	pattern := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(line, "alias"), f[len(f)-1]))
+	x.aliases = append(x.aliases, alias{pattern, normal(f[len(f)-1])})
+	return nil
+}
+
+func (x *Index) builtinLine(line string) error {
+	x.builtin[Name(line)] = true
+	return nil
+}
+
+// Path gives the file of a module, relative to the directory; "" if it has none.
+func (x *Index) Path(name string) string { return x.path[normal(name)] }
+
+// Builtin says whether the kernel has a module built in.
+func (x *Index) Builtin(name string) bool { return x.builtin[normal(name)] }
+
+// Match gives the modules that want a device with this modalias, in the
+// index's order, without repetition.
+func (x *Index) Match(modalias string) []string {
+	var out []string
+	for _, a := range x.aliases {
+		if glob(a.pattern, modalias) && !slices.Contains(out, a.module) {
+			out = append(out, a.module)
+		}
+	}
+	return out
+}
+
+// resolve gives the modules that a name stands for: itself, or those that
+// have it as an alias.
+func (x *Index) resolve(name string) []string {
+	if n := normal(name); x.path[n] != "" || x.builtin[n] {
+		return []string{n}
+	}
+	return x.Match(name)
+}
+
+// Closure gives the names of the modules to load so that all of names work,
+// in an order in which they can be loaded: dependencies first, soft ones
+// included. What is built in is left out. A name may be an alias. A name that
+// is nothing is ErrUnknown, and so is a hard dependency without a file.
+func (x *Index) Closure(names ...string) ([]string, error) {
+	c := closure{index: x, seen: map[string]bool{}}
+	var errs []error
+	for _, n := range names {
+		errs = append(errs, c.add(n))
+	}
+	return c.order, errors.Join(errs...)
+}
+
+// A closure collects modules in the order of their loading.
+type closure struct {
+	index *Index
+	seen  map[string]bool
+	order []string
+}
+
+// add adds what a name or an alias stands for.
+func (c *closure) add(name string) error {
+	found := c.index.resolve(name)
+	if len(found) == 0 {
+		return fmt.Errorf("%w: %s", ErrUnknown, name)
+	}
+	var errs []error
+	for _, m := range found {
+		errs = append(errs, c.module(m))
+	}
+	return errors.Join(errs...)
+}
+
+// module adds one module after all it needs. Soft dependencies may point in
+// a circle; seen cuts it.
+func (c *closure) module(name string) error {
+	if c.seen[name] || c.index.builtin[name] {
+		return nil
+	}
+	c.seen[name] = true
+	if c.index.path[name] == "" {
+		return fmt.Errorf("%w: %s has no file", ErrUnknown, name)
+	}
+	for _, soft := range c.index.pre[name] {
+		c.soft(soft)
+	}
+	deps := c.index.deps[name]
+	for i := len(deps) - 1; i >= 0; i-- {
+		if err := c.module(deps[i]); err != nil {
+			return fmt.Errorf("%s needs %w", name, err)
+		}
+	}
+	c.order = append(c.order, name)
+	for _, soft := range c.index.post[name] {
+		c.soft(soft)
+	}
+	return nil
+}
+
+// soft adds what is welcome but may be missing.
+func (c *closure) soft(name string) { _ = c.add(name) }
+
+// Name gives the name of the module in a file: "a/b-c.ko.xz" is b_c.
+func Name(file string) string {
+	base := filepath.Base(file)
+	if i := strings.Index(base, ".ko"); i > 0 {
+		base = base[:i]
+	}
+	return normal(base)
+}
+
+// normal writes a module's name as the kernel does.
+func normal(name string) string { return strings.ReplaceAll(name, "-", "_") }

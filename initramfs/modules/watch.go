@@ -1,0 +1,66 @@
+package modules
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelGroup is the multicast group on which the kernel itself announces
+// devices (lib/kobject_uevent.c); maxUevent bounds such an event in bytes.
+const (
+	kernelGroup = 1
+	maxUevent   = 8 << 10
+)
+
+// Watch does what LoadFor does, and again whenever a device of the class
+// appears, until ctx ends; it returns ctx's error then. Failures to load are
+// logged: a device without its driver is not the end of watching.
+func (l *Loader) Watch(ctx context.Context, class Class) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	if err != nil {
+		return fmt.Errorf("open uevent socket: %w", err)
+	}
+	sock := os.NewFile(uintptr(fd), "uevent")
+	defer sock.Close()
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (kernelGroup - 1)}); err != nil {
+		return fmt.Errorf("bind uevent socket: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { sock.Close() })()
+	buf := make([]byte, maxUevent)
+	for {
+		_ = l.LoadFor(ctx, class) // logged already, module by module
+		for again := false; !again; {
+			n, err := sock.Read(buf)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case errors.Is(err, unix.ENOBUFS): // events were lost: look for all
+				again = true
+			case err != nil:
+				return fmt.Errorf("read uevent: %w", err)
+			default:
+				again = class.announces(buf[:n])
+			}
+		}
+	}
+}
+
+// announces says whether a uevent of the kernel, "ACTION@DEVPATH" and then
+// KEY=VALUE, each ended by NUL, brings a device of the class.
+func (c Class) announces(event []byte) bool {
+	fields := bytes.Split(event, []byte{0})
+	if !bytes.HasPrefix(fields[0], []byte("add@")) {
+		return false
+	}
+	for _, f := range fields[1:] {
+		if m, ok := bytes.CutPrefix(f, []byte("MODALIAS=")); ok {
+			return c.belongs(string(m))
+		}
+	}
+	return false
+}
