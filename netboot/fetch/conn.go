@@ -26,11 +26,12 @@ type conn struct {
 	broken atomic.Bool // closed, or about to be
 	mute   atomic.Bool // it left a pipelined request unanswered
 
-	// depth and proven belong to the service, under its mutex: how many
-	// requests are outstanding, and that one was answered and the
-	// connection kept.
+	// depth and paired belong to the service, under its mutex: how many
+	// requests are outstanding, and that two were. A pair must be done
+	// before the next request is sent: a service that dropped the second
+	// would otherwise answer the third in its place.
 	depth  int
-	proven bool
+	paired bool
 
 	mu   sync.Mutex    // held while a request is written
 	last chan struct{} // closed when the last request has had its turn

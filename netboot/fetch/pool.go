@@ -7,9 +7,6 @@ import (
 	"sync"
 )
 
-// maxDepth is how many requests may be outstanding on one connection.
-const maxDepth = 3
-
 // A service is the pool of connections to one address. Connections are made
 // apart from the requests that want them: whichever is ready first serves
 // whoever waits.
@@ -25,7 +22,8 @@ type service struct {
 	waiting int
 	fails   int           // connections that could not be made
 	failure error         // why the last of them could not
-	serial  bool          // the service does not pipeline
+	keeps   bool          // the service kept the last connection open
+	mute    bool          // it left a pipelined request unanswered
 	closed  bool          // the client is
 	changed chan struct{} // closed, and replaced, at every change
 }
@@ -44,8 +42,8 @@ func (s *service) open(n int) {
 }
 
 // acquire gives a connection to send a request on: an idle one, else a new
-// one, else, for a request that may be pipelined, one that has proved to stay
-// open. Each acquire needs its release.
+// one, else, for a request that may be pipelined, one with a single request
+// outstanding. Each acquire needs its release.
 func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,6 +56,7 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 		}
 		if cn := s.pick(mayPipeline); cn != nil {
 			cn.depth++
+			cn.paired = cn.depth > 1
 			return cn, nil
 		}
 		if s.fails == fails && s.waiting > s.dialing && len(s.conns)+s.dialing < MaxConns {
@@ -88,18 +87,19 @@ func (s *service) sleep(ctx context.Context) error {
 // pick finds a connection that can take a request now. Called with mu held.
 func (s *service) pick(mayPipeline bool) *conn {
 	s.conns = slices.DeleteFunc(s.conns, func(cn *conn) bool { return cn.depth == 0 && cn.broken.Load() })
-	var best *conn
+	var behind *conn
 	for _, cn := range s.conns {
-		if !cn.broken.Load() && (best == nil || cn.depth < best.depth) && (cn.depth == 0 || cn.proven) {
-			best = cn
+		switch {
+		case cn.broken.Load():
+		case cn.depth == 0:
+			return cn
+		case cn.depth == 1 && !cn.paired:
+			behind = cn
 		}
 	}
-	if best == nil || best.depth == 0 {
-		return best
-	}
 	full := len(s.conns)+s.dialing >= MaxConns && s.waiting > s.dialing
-	if mayPipeline && full && !s.serial && best.depth < maxDepth {
-		return best
+	if mayPipeline && full && s.keeps && !s.mute {
+		return behind
 	}
 	return nil
 }
@@ -109,11 +109,11 @@ func (s *service) release(cn *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cn.depth--
-	if cn.broken.Load() {
-		s.serial = s.serial || cn.mute.Load()
+	cn.paired = cn.paired && cn.depth > 0
+	s.keeps = !cn.broken.Load()
+	s.mute = s.mute || cn.mute.Load()
+	if !s.keeps {
 		s.conns = slices.DeleteFunc(s.conns, func(x *conn) bool { return x == cn })
-	} else {
-		cn.proven = true
 	}
 	s.signal()
 }
