@@ -1,0 +1,342 @@
+// Package injector is what happens to a root: the story that its sub-packages
+// are the rooms of.
+//
+// In goes an instance, already fetched, and an open root; out comes a Result
+// that says what was decided, run, planned and written. Hooks run first, then
+// the facts are read, then the plan is made, then it is applied: a hook's
+// useradd is never overwritten. It knows nothing of networks but a Getter for
+// what user-data includes.
+package injector
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"boothook/injector/cloudconfig"
+	"boothook/injector/cloudconfig/hostkey"
+	"boothook/injector/hooks"
+	"boothook/injector/jobs"
+	"boothook/injector/plan"
+	"boothook/injector/root"
+	"boothook/injector/state"
+	"boothook/injector/userdata"
+	"boothook/netboot/instance"
+)
+
+// ApplyTime is what applying a plan may take before whoever waits for it
+// should give up: generating host keys and writing some hundred megabytes on
+// a slow disk.
+const ApplyTime = 5 * time.Minute
+
+// ErrNothing says that there is neither a fetched instance nor a stored one.
+var ErrNothing = errors.New("no instance data, neither fetched nor stored")
+
+// Options say how a root is to be worked on.
+type Options struct {
+	// HookTimeout is the time of one hook; zero stands for the default.
+	HookTimeout time.Duration
+	// NoHooks leaves hooks to the boot; for images that are not booted now.
+	NoHooks bool
+	// DryRun decodes and plans, but neither runs hooks nor writes.
+	DryRun bool
+	// AgainEachBoot makes everything due on every boot.
+	AgainEachBoot bool
+	// RequireSigned refuses all user-data that is not signed, which, until
+	// signatures exist, is all of it.
+	RequireSigned bool
+	// KeepCloudInit leaves a cloud-init in the root as it is.
+	KeepCloudInit bool
+	// CloudConfig is YAML that lies below user-data and above the root's own.
+	CloudConfig string
+	// Sign is what the machine is known by offline; see instance.Instance.
+	Sign string
+	// ResolvConf is the resolver that hooks see; empty leaves the root's.
+	ResolvConf []byte
+	// HookOutput gets what hooks print.
+	HookOutput io.Writer
+	// Get fetches what is included only once and not yet kept.
+	Get Getter
+	// Stage is told what begins and how long it may take; nil is fine.
+	Stage func(stage string, within time.Duration)
+	// Apply is how the plan is written.
+	Apply root.Options
+}
+
+// A Result is what became of one root.
+type Result struct {
+	Instance instance.Instance
+	Decision state.Decision
+	Outcome  instance.Outcome
+	Parts    []userdata.Part
+	Hooks    []hooks.Result
+	// Plan holds the steps that were due, Steps what became of each.
+	Plan  plan.Plan
+	Steps []root.StepResult
+	// Changes is what would be written; for a dry run only.
+	Changes []plan.Change
+	// Hostname is the name that the plan gives the machine; may be empty.
+	Hostname string
+	// RandomPasswords are for the serial console only.
+	RandomPasswords []cloudconfig.RandomPassword
+}
+
+// A work is one injection under way.
+type work struct {
+	Options
+	root     *root.Root
+	prepared *Prepared
+	known    state.Known
+	cfg      cloudconfig.Config
+	parts    sortedParts
+	result   Result
+}
+
+// Inject does to the root what the instance asks for. Without a prepared
+// instance (nil) it goes back to the one stored in the root, if that is this
+// machine's, and says so. Whatever goes wrong is in the Result's Outcome.
+func Inject(ctx context.Context, r *root.Root, p *Prepared, o Options) Result {
+	w := &work{Options: o, root: r, prepared: p}
+	if err := w.run(ctx); err != nil {
+		w.problem(instance.Problem{Origin: "boothook", Message: err.Error()})
+	} else {
+		w.result.Outcome.Applied = !o.DryRun
+	}
+	return w.result
+}
+
+func (w *work) run(ctx context.Context) error {
+	w.stage("reading the root", ApplyTime)
+	if err := w.recover(ctx); err != nil {
+		return err
+	}
+	if err := w.recognise(); err != nil {
+		return err
+	}
+	base, err := w.root.Facts()
+	if err != nil {
+		return fmt.Errorf("read facts: %w", err)
+	}
+	w.decode(ctx, base)
+	w.runHooks(ctx)
+	w.stage("planning and applying", ApplyTime)
+	if err := w.plan(); err != nil {
+		return err
+	}
+	return w.apply(ctx)
+}
+
+// recover finishes what a boot before this one could not.
+func (w *work) recover(ctx context.Context) error {
+	if w.DryRun {
+		return nil
+	}
+	found, err := w.root.Recover(ctx)
+	if err != nil {
+		return fmt.Errorf("finish an earlier boot's work: %w", err)
+	}
+	if found.Found {
+		what := "was undone: it had changed nothing yet"
+		if found.Finished {
+			what = "is finished now"
+		}
+		w.warn(fmt.Sprintf("the work of an earlier boot was cut short and %s", what))
+	}
+	return nil
+}
+
+// recognise decides who the machine is and what is due.
+func (w *work) recognise() error {
+	w.known = state.Read(w.root)
+	w.problem(w.known.Problems...)
+	if w.prepared == nil {
+		stored, ok := w.known.Stored()
+		if !ok || !w.known.Applied(w.Sign) {
+			return ErrNothing
+		}
+		w.warn("the source did not answer, so the data stored in the root are used")
+		p := Prepare(context.Background(), stored, nil)
+		w.prepared = &p
+	}
+	again := state.AgainInstance
+	if w.AgainEachBoot {
+		again = state.AgainBoot
+	}
+	w.result.Instance = w.prepared.Instance
+	d, err := state.Decide(w.known, w.prepared.Instance.ID, again)
+	if err != nil {
+		return err
+	}
+	w.result.Decision, w.result.Outcome.NewInstance = d, d.New
+	w.problem(d.Problems...)
+	return nil
+}
+
+// decode finishes the documents and lays the cloud-config together.
+func (w *work) decode(ctx context.Context, facts plan.Facts) {
+	if w.RequireSigned {
+		w.problem(instance.Problem{Origin: "user-data",
+			Message: "refused: boothook.verify=require accepts only signed user-data, and it is not signed"})
+		w.prepared.user, w.prepared.vendor, w.prepared.vendor2 = document{}, document{}, document{}
+	}
+	w.prepared.finish(ctx, w.root, state.InstanceDir(w.result.Decision.ID), w.Get)
+	for _, d := range w.prepared.documents() {
+		w.problem(d.Problems...)
+		w.result.Parts = append(w.result.Parts, d.Parts...)
+	}
+	base := slices.Clone(facts.CloudConfig)
+	if w.CloudConfig != "" {
+		base = append(base, plan.Document{Path: "kernel command line", Body: []byte(w.CloudConfig)})
+	}
+	var problems []instance.Problem
+	w.parts, problems = sortParts(w.prepared)
+	w.problem(problems...)
+	w.cfg, problems = cloudconfig.Merge(w.parts.user, w.parts.vendor, w.parts.vendor2, base)
+	w.problem(problems...)
+	w.parts.obey(w.cfg)
+}
+
+// runHooks runs boothooks in their order and then bootcmd, on every boot.
+func (w *work) runHooks(ctx context.Context) {
+	list := w.hooks()
+	if len(list) == 0 || w.NoHooks || w.DryRun {
+		return
+	}
+	timeout := w.HookTimeout
+	if timeout == 0 {
+		timeout = hooks.DefaultTimeout
+	}
+	w.stage("running hooks", time.Duration(len(list))*timeout+30*time.Second)
+	w.result.Hooks = hooks.Run(ctx, hooks.Config{
+		Root: w.root.Path(), InstanceID: w.prepared.Instance.ID, ResolvConf: w.ResolvConf,
+		Timeout: timeout, Output: w.HookOutput,
+	}, list)
+	for _, r := range w.result.Hooks {
+		w.problem(r.Problems()...)
+	}
+}
+
+func (w *work) hooks() []hooks.Hook {
+	var list []hooks.Hook
+	for _, part := range w.parts.all() {
+		if part.Type == userdata.TypeBoothook && part.Err == nil {
+			list = append(list, hooks.FromPart(part))
+		}
+	}
+	if script := cloudconfig.Bootcmd(w.cfg); len(script) > 0 {
+		list = append(list, hooks.Hook{Kind: hooks.Bootcmd, Name: "bootcmd", Body: script})
+	}
+	return list
+}
+
+// plan makes the plan: parts and facts in, steps out.
+func (w *work) plan() error {
+	facts, err := w.root.Facts(cloudconfig.AskExists()...)
+	if err != nil {
+		return fmt.Errorf("read facts: %w", err)
+	}
+	d := w.result.Decision
+	dir := state.InstanceDir(d.ID)
+	asked := cloudconfig.Plan(cloudconfig.Context{
+		Instance: w.prepared.Instance, Facts: facts, NewInstance: d.New,
+		InstanceDir: dir, HostKey: w.hostKey, Rand: rand.Reader,
+	}, w.cfg)
+	late := jobs.Plan(jobs.Context{
+		Facts: facts, InstanceDir: dir, DisableCloudInit: !w.KeepCloudInit,
+		VendorPrefix: w.parts.prefix,
+	}, w.parts.user, slices.Concat(w.parts.vendor, w.parts.vendor2))
+	w.problem(asked.Problems...)
+	w.problem(late.Problems...)
+	w.result.RandomPasswords = asked.RandomPasswords
+
+	content := w.content()
+	steps := slices.Concat(asked.Steps, late.Steps, w.prepared.cacheSteps(dir))
+	machineID, err := state.NewMachineID()
+	if err != nil {
+		return err
+	}
+	finish, err := state.Finish(d, w.known, content)
+	if err != nil {
+		return err
+	}
+	keepKeys := !w.cfg.Get("ssh_deletekeys").Truth(true)
+	steps = slices.Concat(state.Layout(d, content), state.Renew(d, w.known, keepKeys, machineID, steps), steps, finish)
+	w.result.Plan = plan.Plan{Version: plan.Version, InstanceID: d.ID, Steps: d.Select(steps)}
+	w.result.Hostname = hostname(steps)
+	return nil
+}
+
+// hostKey makes an SSH host key. Its comment is what ssh-keygen would write.
+func (w *work) hostKey(kind string) (cloudconfig.KeyPair, error) {
+	name := w.prepared.Instance.Hostname
+	if name == "" {
+		name = "localhost"
+	}
+	private, public, err := hostkey.Generate(kind, "root@"+name)
+	return cloudconfig.KeyPair{Private: private, Public: public}, err
+}
+
+// content is what the root keeps of the instance.
+func (w *work) content() state.Content {
+	return state.Content{
+		Instance:         w.prepared.Instance,
+		Processed:        userdata.Flat(w.prepared.user.Parts),
+		VendorProcessed:  flat(w.prepared.vendor),
+		Vendor2Processed: flat(w.prepared.vendor2),
+		CloudConfig:      w.cfg.Document(),
+		Hooks:            len(w.hooks()) > 0,
+	}
+}
+
+// flat is the processed form of a vendor's document, if there is one.
+func flat(d document) []byte {
+	if len(d.body) == 0 {
+		return nil
+	}
+	return userdata.Flat(d.Parts)
+}
+
+// apply writes what is due, or says what it would be.
+func (w *work) apply(ctx context.Context) error {
+	if w.DryRun {
+		changes, done, err := w.root.Changes(ctx, w.result.Plan, w.Apply)
+		w.result.Changes, w.result.Steps = changes, done.Steps
+		w.problem(done.Problems...)
+		return err
+	}
+	done, err := w.root.Apply(ctx, w.result.Plan, w.Apply)
+	w.result.Steps = done.Steps
+	w.problem(done.Problems...)
+	if err != nil {
+		return fmt.Errorf("apply the plan: %w", err)
+	}
+	return nil
+}
+
+// hostname is the name that the last hostname step gives.
+func hostname(steps []plan.Step) string {
+	for _, s := range slices.Backward(steps) {
+		if s.Kind == plan.Hostname {
+			return string(s.Body)
+		}
+	}
+	return ""
+}
+
+func (w *work) stage(name string, within time.Duration) {
+	if w.Stage != nil {
+		w.Stage(name, within)
+	}
+}
+
+func (w *work) problem(p ...instance.Problem) {
+	w.result.Outcome.Problems = append(w.result.Outcome.Problems, p...)
+}
+
+func (w *work) warn(message string) {
+	w.problem(instance.Problem{Origin: "boothook", Message: message, Warning: true})
+}

@@ -1,0 +1,93 @@
+package injector
+
+import (
+	"slices"
+
+	"boothook/injector/cloudconfig"
+	"boothook/injector/plan"
+	"boothook/injector/userdata"
+	"boothook/netboot/instance"
+)
+
+// sortedParts are the parts that are meant for this machine.
+type sortedParts struct {
+	user, vendor, vendor2 []userdata.Part
+	// prefix is the command that vendor scripts are run through.
+	prefix []string
+}
+
+// sortParts leaves out what another launch index is for, and names what
+// nothing can be done with yet.
+func sortParts(p *Prepared) (sortedParts, []instance.Problem) {
+	var problems []instance.Problem
+	usable := func(parts []userdata.Part, index *int) []userdata.Part {
+		var out []userdata.Part
+		for _, part := range parts {
+			if index != nil && part.LaunchIndex != nil && *part.LaunchIndex != *index {
+				continue
+			}
+			if reason := unsupported(part); reason != "" {
+				problems = append(problems, instance.Problem{Origin: part.Origin, Part: part.Name, Message: reason})
+				continue
+			}
+			out = append(out, part)
+		}
+		return out
+	}
+	return sortedParts{
+		user:    usable(p.user.Parts, p.Instance.LaunchIndex),
+		vendor:  usable(p.vendor.Parts, nil),
+		vendor2: usable(p.vendor2.Parts, nil),
+	}, problems
+}
+
+// unsupported says why a well-formed part cannot be used; empty if it can.
+func unsupported(part userdata.Part) string {
+	switch {
+	case part.Err != nil:
+		return ""
+	case part.Type == userdata.TypeJinja:
+		return "templates are not rendered: the part is saved and not used"
+	case part.Type == userdata.TypePartHandler:
+		return "part handlers are not run: the part is saved and not used"
+	}
+	return ""
+}
+
+// obey drops vendor parts that the configuration switches off.
+func (s *sortedParts) obey(cfg cloudconfig.Config) {
+	vendor := cfg.Get("vendor_data")
+	if !vendor.Get("enabled").Truth(true) {
+		s.vendor = nil
+	}
+	if !cfg.Get("vendor_data2").Get("enabled").Truth(true) {
+		s.vendor2 = nil
+	}
+	for _, word := range vendor.Get("prefix").Items() {
+		s.prefix = append(s.prefix, word.Scalar())
+	}
+}
+
+// all lists the parts in the order in which cloud-init handles them.
+func (s sortedParts) all() []userdata.Part {
+	return slices.Concat(s.user, s.vendor, s.vendor2)
+}
+
+// cacheSteps keep what #include-once fetched, so that it is not asked again
+// in this instance's life.
+func (p *Prepared) cacheSteps(instanceDir string) []plan.Step {
+	var steps []plan.Step
+	for _, d := range p.documents() {
+		for url, body := range d.cached {
+			steps = append(steps, plan.Step{Kind: plan.File, Path: cachePath(instanceDir, url), Body: body,
+				Mode: 0o600, Secret: true, Frequency: plan.PerBoot, Why: plan.Why{Part: d.origin, Key: "#include-once"}})
+		}
+	}
+	slices.SortFunc(steps, func(a, b plan.Step) int {
+		if a.Path < b.Path {
+			return -1
+		}
+		return 1
+	})
+	return steps
+}
