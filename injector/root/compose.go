@@ -1,0 +1,445 @@
+package root
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/injector/accounts"
+	"boothook/injector/plan"
+	"boothook/netboot/instance"
+)
+
+// A composer plays the steps of a plan through on a tree, where they build on
+// each other: what a step appends to is what the step before it wrote.
+//
+// The rule for what cannot be done: whatever looking at the root can tell (a
+// refused path, a directory in the way, an immutable target) drops that one
+// step, with a problem, and the others go on. An error from the kernel (I/O,
+// no space, no permission) ends the whole, and nothing is changed.
+type composer struct {
+	tree     *tree
+	plan     plan.Plan
+	opts     Options
+	steps    []StepResult
+	problems []instance.Problem
+	// touched are the places that each step had a hand in.
+	touched [][]*node
+	// closed remembers directories in which nothing can be made, and why.
+	closed map[*node]error
+	ledger *ledger
+	// todo is what has to be staged, in order.
+	todo []*node
+}
+
+// compose plays p through on a fresh tree.
+func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, error) {
+	c := &composer{
+		tree: newTree(r), plan: p, opts: o,
+		steps: make([]StepResult, len(p.Steps)), touched: make([][]*node, len(p.Steps)),
+		closed: map[*node]error{},
+	}
+	defer c.tree.close()
+	for i, s := range p.Steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		err := s.Validate()
+		if err == nil {
+			err = c.step(i, s)
+		}
+		if err == nil {
+			continue
+		}
+		var errno syscall.Errno
+		if errors.As(err, &errno) {
+			return nil, fmt.Errorf("%s: %w", s, err)
+		}
+		c.drop(i, err)
+	}
+	if err := c.saveLedger(); err != nil {
+		return nil, err
+	}
+	if err := c.settle(); err != nil {
+		return nil, err
+	}
+	var err error
+	c.todo, err = c.changes()
+	return c, err
+}
+
+func (c *composer) drop(i int, why error) {
+	s := c.plan.Steps[i]
+	c.steps[i] = StepResult{Status: Skipped, Why: why.Error()}
+	c.problems = append(c.problems, s.Problem(why.Error()))
+}
+
+func (c *composer) step(i int, s plan.Step) error {
+	switch s.Kind {
+	case plan.File:
+		return c.file(i, s)
+	case plan.Dir:
+		return c.dir(i, s)
+	case plan.Link:
+		return c.link(i, s)
+	case plan.Remove:
+		return c.remove(i, s)
+	case plan.Hostname:
+		s.Path, s.Mode, s.Body = "/etc/hostname", 0o644, append(bytes.TrimSpace(s.Body), '\n')
+		return c.file(i, s)
+	}
+	return c.account(i, s)
+}
+
+func (c *composer) file(i int, s plan.Step) error {
+	n, err := c.tree.walk(s.Path, true)
+	if err != nil {
+		return err
+	}
+	if err := c.usable(n); err != nil {
+		return err
+	}
+	switch {
+	case n.want.kind == folder:
+		return errors.New("a directory is in the way")
+	case n.want.kind == other:
+		return fmt.Errorf("a %s is in the way", other)
+	case s.KeepExisting && n.want.kind != absent:
+		c.steps[i].Why = "exists already"
+		return nil
+	}
+	want := state{kind: regular, mode: s.Mode, body: s.Body}
+	owner, group := s.Owner, s.Group
+	if s.Append {
+		text, err := c.tree.body(n)
+		if err != nil {
+			return err
+		}
+		if want.body, err = c.appended(i, n.path(), text, s.Body); err != nil {
+			return err
+		}
+	}
+	if n.want.kind == regular && s.Mode == 0 {
+		want.mode = n.want.mode
+	}
+	if n.want.kind == regular && s.Append && owner == "" && group == "" {
+		want.uid, want.gid, owner, group = n.want.uid, n.want.gid, n.owner, n.group
+	}
+	if want.mode == 0 {
+		want.mode = 0o644
+	}
+	c.set(i, n, want, owner, group)
+	n.secret = n.secret || s.Secret
+	return nil
+}
+
+// appended is text with body at its end, unless this instance appended it
+// before and it is still there.
+func (c *composer) appended(i int, path string, text, body []byte) ([]byte, error) {
+	if c.ledger == nil {
+		l, err := c.readLedger()
+		if err != nil {
+			return nil, err
+		}
+		c.ledger = l
+	}
+	if c.ledger.seen(i, path, c.plan.InstanceID, body) && bytes.Contains(text, body) {
+		return text, nil
+	}
+	return append(bytes.Clone(text), body...), nil
+}
+
+func (c *composer) dir(i int, s plan.Step) error {
+	n, err := c.tree.walk(s.Path, true)
+	if err != nil {
+		return err
+	}
+	switch {
+	case n.want.kind != folder && n.want.kind != absent:
+		return fmt.Errorf("a %s is in the way", n.want.kind)
+	case n.want.kind == folder && (s.KeepExisting || n == c.tree.top):
+		c.steps[i].Why = "exists already"
+		return nil
+	}
+	if err := c.usable(n); err != nil && !(n.mount && n.want.kind == folder) {
+		return err
+	}
+	mode := s.Mode
+	if mode == 0 && n.want.kind == folder {
+		mode = n.want.mode
+	} else if mode == 0 {
+		mode = 0o755
+	}
+	c.set(i, n, state{kind: folder, mode: mode}, s.Owner, s.Group)
+	return nil
+}
+
+func (c *composer) link(i int, s plan.Step) error {
+	n, err := c.tree.walk(s.Path, false)
+	if err != nil {
+		return err
+	}
+	if err := c.usable(n); err != nil {
+		return err
+	}
+	switch {
+	case n.want.kind == folder:
+		return errors.New("a directory is in the way")
+	case s.KeepExisting && n.want.kind != absent:
+		c.steps[i].Why = "exists already"
+		return nil
+	}
+	c.set(i, n, state{kind: link, mode: 0o777, target: s.Target}, s.Owner, s.Group)
+	return nil
+}
+
+func (c *composer) remove(i int, s plan.Step) error {
+	n, err := c.tree.walk(s.Path, false)
+	if err != nil {
+		if errors.Is(err, errNotDir) {
+			return nil // then there is nothing to remove
+		}
+		return err
+	}
+	if n.want.kind == absent {
+		c.steps[i].Why = "not there"
+		return nil
+	}
+	if err := c.usable(n); err != nil {
+		return err
+	}
+	if n == c.tree.top {
+		return errors.New("the root itself stays")
+	}
+	if n.want.kind == folder {
+		names, err := c.tree.names(n)
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return errors.New("the directory is not empty")
+		}
+	}
+	c.set(i, n, state{}, "", "")
+	return nil
+}
+
+// set records what step i wants to stand at n, and makes its directories.
+func (c *composer) set(i int, n *node, want state, owner, group string) {
+	want.size = int64(len(want.body))
+	n.want, n.owner, n.group = want, owner, group
+	c.touch(i, n)
+	if want.kind == absent {
+		return
+	}
+	for p := n.parent; p.want.kind == absent; p = p.parent {
+		p.want = state{kind: folder, mode: 0o755}
+		p.owner, p.group = "", ""
+		c.touch(i, p)
+	}
+}
+
+func (c *composer) touch(i int, n *node) {
+	n.steps = append(n.steps, i)
+	c.touched[i] = append(c.touched[i], n)
+}
+
+// usable refuses places that are not boothook's to write, or cannot be written.
+func (c *composer) usable(n *node) error {
+	path := n.path()
+	for _, top := range []string{"/proc", "/sys", "/dev"} {
+		if path == top || strings.HasPrefix(path, top+"/") {
+			return fmt.Errorf("%s is the kernel's", top)
+		}
+	}
+	if (path == "/run" || strings.HasPrefix(path, "/run/")) && !c.opts.Run && !c.tree.root.mounts.hasRun() {
+		return errors.New("/run belongs to the running system, not to the root")
+	}
+	if why := c.tree.root.mounts.missing(path); why != nil {
+		return why
+	}
+	if isTemp(n.name) {
+		return errors.New("name is reserved for what boothook stages")
+	}
+	if n.mount {
+		return errors.New("a mount point is in the way")
+	}
+	if n.frozen {
+		return errors.New("immutable or append-only")
+	}
+	dir := n.parent
+	for dir.was.kind != folder && dir != c.tree.top {
+		dir = dir.parent
+	}
+	why, known := c.closed[dir]
+	if !known {
+		why = c.writable(dir)
+		c.closed[dir] = why
+	}
+	return why
+}
+
+// writable says why nothing can be made in a directory that exists.
+func (c *composer) writable(dir *node) error {
+	if dir.frozen {
+		return fmt.Errorf("%s is immutable or append-only", dir.path())
+	}
+	if err := c.tree.enter(dir); err != nil {
+		return pathError("look into", dir.path(), err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(c.tree.fd, &fs); err != nil {
+		return pathError("look into", dir.path(), err)
+	}
+	if fs.Flags&unix.ST_RDONLY != 0 {
+		return fmt.Errorf("%s: %w", dir.path(), ErrReadOnly)
+	}
+	return nil
+}
+
+// settle looks up the owners, now that every account is known, and says what
+// became of each step.
+func (c *composer) settle() error {
+	files, err := c.accountFiles()
+	if err != nil {
+		return err
+	}
+	users := map[string]int{}
+	for _, u := range accounts.Users(files.text.Passwd) {
+		users[u.Name] = u.UID
+	}
+	groups := map[string]int{}
+	for _, g := range accounts.Groups(files.text.Group) {
+		groups[g.Name] = g.GID
+	}
+	seen := map[*node]bool{}
+	for i := range c.touched {
+		for _, n := range c.touched[i] {
+			if !seen[n] {
+				seen[n] = true
+				c.own(n, users, groups)
+			}
+			changed, err := c.tree.changed(n)
+			if err != nil {
+				return err
+			}
+			if changed {
+				c.steps[i].Status = Written
+			}
+		}
+		if c.steps[i].Status == "" {
+			c.steps[i].Status = Unchanged
+		}
+	}
+	return nil
+}
+
+// own turns the owner's and the group's name into ids. Somebody unknown
+// becomes root, which gives nobody more access than was meant, save for
+// set-id bits: so these go.
+func (c *composer) own(n *node, users, groups map[string]int) {
+	if c.opts.AnyOwner {
+		n.want.uid, n.want.gid = os.Geteuid(), os.Getegid()
+		if n.was.kind != absent {
+			n.want.uid, n.want.gid = n.was.uid, n.was.gid
+		}
+		return
+	}
+	for _, o := range []struct {
+		name, what string
+		ids        map[string]int
+		id         *int
+	}{{n.owner, "user", users, &n.want.uid}, {n.group, "group", groups, &n.want.gid}} {
+		if o.name == "" || o.name == "root" {
+			if o.name == "root" {
+				*o.id = 0
+			}
+			continue
+		}
+		if id, found := o.ids[o.name]; found {
+			*o.id = id
+			continue
+		}
+		if id, err := strconv.ParseUint(o.name, 10, 32); err == nil && id < 1<<32-1 {
+			*o.id = int(id)
+			continue
+		}
+		*o.id = 0
+		n.want.mode &^= unix.S_ISUID | unix.S_ISGID
+		s := c.plan.Steps[n.steps[len(n.steps)-1]]
+		c.problems = append(c.problems, s.Problem(fmt.Sprintf("%s: the root has no %s %q; root owns it instead", n.path(), o.what, o.name)))
+	}
+}
+
+// changed says whether what shall stand at n differs from what does.
+func (t *tree) changed(n *node) (bool, error) {
+	a, b := &n.was, &n.want
+	if a.kind != b.kind || a.target != b.target || a.uid != b.uid || a.gid != b.gid {
+		return true, nil
+	}
+	if a.kind != link && a.mode != b.mode || a.kind == regular && a.size != b.size {
+		return true, nil
+	}
+	if a.kind != regular || b.body == nil {
+		return false, nil
+	}
+	if a.body == nil && a.size > 0 {
+		want := b.body
+		b.body = nil // so that body reads the disk
+		_, err := t.body(n)
+		b.body = want
+		if errors.Is(err, ErrTooBig) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return !bytes.Equal(a.body, b.body), nil
+}
+
+// changes lists what has to be staged: places that differ and whose directory
+// is there already, in the order of the steps. What stands in a directory
+// that is not there yet is staged with it, as one tree.
+func (c *composer) changes() ([]*node, error) {
+	var list []*node
+	var visit func(n *node) error
+	visit = func(n *node) error {
+		if n.parent.was.kind == folder && len(n.steps) > 0 && n != c.tree.top {
+			changed, err := c.tree.changed(n)
+			if err != nil {
+				return err
+			}
+			if changed {
+				list = append(list, n)
+			}
+		}
+		if n.was.kind != folder {
+			return nil
+		}
+		for _, k := range n.kids {
+			if err := visit(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := visit(c.tree.top); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b *node) int {
+		if d := a.steps[len(a.steps)-1] - b.steps[len(b.steps)-1]; d != 0 {
+			return d
+		}
+		return strings.Compare(a.path(), b.path())
+	})
+	return list, nil
+}

@@ -1,0 +1,187 @@
+package root
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// An fstabEntry is one line of fstab(5).
+type fstabEntry struct {
+	spec, point, fstype string
+	options             []string
+}
+
+func parseFstab(text string) []fstabEntry {
+	var list []fstabEntry
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 3 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		e := fstabEntry{spec: unescape(f[0]), point: unescape(f[1]), fstype: f[2]}
+		if len(f) > 3 {
+			e.options = strings.Split(unescape(f[3]), ",")
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// MountFor makes sure that the paths, and what lies below them, are where the
+// booted system will see them: the file systems that the root's fstab has on
+// the way are mounted, and those that are read-only are remounted. What
+// cannot be mounted is remembered, and steps that fall there are dropped by
+// Apply. In a root that was not opened by WithWritable it does nothing.
+func (r *Root) MountFor(paths []string) error {
+	if r.mounts == nil {
+		return nil
+	}
+	entries := parseFstab(string(r.fact("/etc/fstab")))
+	slices.SortStableFunc(entries, func(a, b fstabEntry) int { return len(a.point) - len(b.point) })
+	for _, e := range entries {
+		if !strings.HasPrefix(e.point, "/") || path.Clean(e.point) == "/" || slices.Contains(e.options, "noauto") {
+			continue
+		}
+		if err := r.mountEntry(e, paths); err != nil {
+			return err
+		}
+	}
+	return r.makeWritable(paths)
+}
+
+// mountEntry mounts e if a path falls under it and nothing is mounted there.
+func (r *Root) mountEntry(e fstabEntry, paths []string) error {
+	t := newTree(r) // anew each time, as a mount changes what links there are
+	defer t.close()
+	n, err := t.walk(e.point, true)
+	if err != nil || n.mount || n.was.kind != folder {
+		return nil
+	}
+	point := n.path()
+	if r.mounts.failed[point] != nil || !t.anyUnder(paths, point) {
+		return nil
+	}
+	fd, err := r.openPlace(point, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return pathError("mount", point, err)
+	}
+	defer unix.Close(fd)
+	if err := e.mount(fdPath(fd)); err != nil {
+		r.mounts.failed[point] = fmt.Errorf("fstab has %s on %s, which cannot be mounted: %w", e.spec, point, err)
+		return nil
+	}
+	r.mounts.points = append(r.mounts.points, point)
+	return nil
+}
+
+// anyUnder says whether one of the paths leads to point or below it.
+func (t *tree) anyUnder(paths []string, point string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool {
+		n, err := t.walk(p, true)
+		return err == nil && under(n.path(), point)
+	})
+}
+
+func under(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// makeWritable remounts what is mounted read-only on the way to the paths.
+// What stays read-only is found out by Apply, target by target.
+func (r *Root) makeWritable(paths []string) error {
+	t := newTree(r)
+	defer t.close()
+	seen := map[*node]bool{}
+	for _, p := range paths {
+		n, err := t.walk(p, true)
+		if err != nil {
+			continue
+		}
+		for n.was.kind != folder {
+			n = n.parent
+		}
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		if err := t.enter(n); err != nil {
+			return pathError("look into", n.path(), err)
+		}
+		if err := r.mounts.writable(t.fd); err != nil && !errors.Is(err, ErrReadOnly) {
+			return pathError("look into", n.path(), err)
+		}
+	}
+	return nil
+}
+
+// errOtherKind marks file systems whose content is not on a disk of ours.
+var errOtherKind = errors.New("boothook mounts file systems on block devices only")
+
+// mount mounts e on point, writable even if fstab has it read-only.
+func (e fstabEntry) mount(point string) error {
+	device, err := findDevice(e.spec)
+	if err != nil {
+		return err
+	}
+	var flags uintptr
+	var data []string
+	for _, o := range e.options {
+		switch f := mountFlag(o); {
+		case f != 0:
+			flags |= f
+		case forMount8(o):
+		default:
+			data = append(data, o)
+		}
+	}
+	types := []string{e.fstype}
+	if e.fstype == "auto" {
+		types = []string{"ext4", "xfs", "btrfs", "vfat"}
+	}
+	for _, fstype := range types {
+		err = unix.Mount(device, point, fstype, flags&^unix.MS_RDONLY, strings.Join(data, ","))
+		if err == nil {
+			return nil
+		}
+	}
+	return os.NewSyscallError("mount", err)
+}
+
+// forMount8 says whether an option is for mount(8) or systemd, not the kernel.
+func forMount8(o string) bool {
+	name, _, _ := strings.Cut(o, "=")
+	switch name {
+	case "defaults", "auto", "noauto", "nofail", "_netdev", "comment", "rw", "suid", "dev", "exec", "async",
+		"atime", "diratime", "user", "users", "nouser", "owner", "group", "usrquota", "grpquota", "quota", "noquota", "":
+		return true
+	}
+	return strings.HasPrefix(o, "x-") || strings.HasPrefix(o, "X-")
+}
+
+// findDevice turns the first field of fstab into a device, by the links that
+// udev made.
+func findDevice(spec string) (string, error) {
+	tag, value, tagged := strings.Cut(spec, "=")
+	if !tagged || strings.HasPrefix(spec, "/") {
+		if !strings.HasPrefix(spec, "/dev/") {
+			return "", errOtherKind
+		}
+		return spec, nil
+	}
+	dir := map[string]string{"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}[tag]
+	value = strings.Trim(value, `"`)
+	if dir == "" || value == "" || strings.ContainsAny(value, "/\x00") {
+		return "", fmt.Errorf("no device is named by %q", spec)
+	}
+	link := "/dev/disk/" + dir + "/" + value
+	if _, err := os.Stat(link); err != nil {
+		return "", err
+	}
+	return link, nil
+}

@@ -1,0 +1,338 @@
+package root
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tempPrefix begins the name of everything that is staged. It is short and
+// does not contain the target's name, which may fill NAME_MAX by itself.
+const tempPrefix = ".boothook-"
+
+func isTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
+
+// An entry is what shall stand at a place, as the journal knows it.
+type entry struct {
+	// Path is relative to the change's own place; empty for the place itself.
+	Path   string `json:"path,omitempty"`
+	Kind   kind   `json:"kind"`
+	Mode   uint32 `json:"mode"`
+	UID    int    `json:"uid"`
+	GID    int    `json:"gid"`
+	Size   int64  `json:"size,omitempty"`
+	Sum    uint64 `json:"sum,omitempty"`
+	Target string `json:"target,omitempty"`
+}
+
+// A change is one rename, removal or change of a directory's mode and owner.
+type change struct {
+	// Dir and Name are the place; Temp is what is staged beside it, if any.
+	Dir  string `json:"dir"`
+	Name string `json:"name"`
+	Temp string `json:"temp,omitempty"`
+	// Clear says that what stands there has to be removed first, since a
+	// rename cannot replace it: a directory, or anything by a directory.
+	Clear bool `json:"clear,omitempty"`
+	// Want is what shall stand there, and for a new directory below it.
+	Want []entry `json:"want"`
+}
+
+func (ch change) path() string { return strings.TrimSuffix(ch.Dir, "/") + "/" + ch.Name }
+
+// A stager makes temporary files beside their targets, complete with owner
+// and mode, and knows how to take them away again.
+type stager struct {
+	root    *Root
+	sys     syscalls
+	id      string
+	anyOwn  bool
+	changes []change
+	// dir is the directory in which things are being staged.
+	dir   string
+	dirFD int
+	swept map[string]bool
+	// syncs holds an open directory for each file system, by its device.
+	syncs map[uint64]int
+}
+
+func newStager(r *Root, o Options) *stager {
+	return &stager{root: r, sys: r.sys, id: strconv.FormatInt(time.Now().UnixNano(), 36), anyOwn: o.AnyOwner,
+		dirFD: -1, swept: map[string]bool{}, syncs: map[uint64]int{}}
+}
+
+// close gives the descriptors back.
+func (s *stager) close() {
+	s.leave()
+	for _, fd := range s.syncs {
+		unix.Close(fd)
+	}
+	clear(s.syncs)
+}
+
+func (s *stager) leave() {
+	if s.dirFD >= 0 {
+		unix.Close(s.dirFD)
+	}
+	s.dir, s.dirFD = "", -1
+}
+
+// enter makes s.dirFD the directory dir.
+func (s *stager) enter(dir string) error {
+	if s.dirFD >= 0 && s.dir == dir {
+		return nil
+	}
+	s.leave()
+	fd, err := s.root.openPlace(dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return pathError("open", dir, err)
+	}
+	return s.enterFD(dir, fd)
+}
+
+// enterState is enter for StateDir, to which links may lead (/var elsewhere).
+func (s *stager) enterState() error {
+	fd, err := s.root.open(StateDir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return pathError("open", StateDir, err)
+	}
+	s.leave()
+	return s.enterFD(StateDir, fd)
+}
+
+// enterFD makes s.dirFD the open directory fd, and takes it over.
+func (s *stager) enterFD(dir string, fd int) error {
+	s.dir, s.dirFD = dir, fd
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return pathError("open", dir, err)
+	}
+	if _, have := s.syncs[st.Dev]; !have {
+		keep, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return pathError("open", dir, err)
+		}
+		s.syncs[st.Dev] = keep
+	}
+	return nil
+}
+
+// sweep takes away what an apply that the power cut short has staged in the
+// current directory. The lock makes sure that it is nobody's at work.
+func (s *stager) sweep() error {
+	if s.swept[s.dir] {
+		return nil
+	}
+	s.swept[s.dir] = true
+	names, err := s.root.namesIn(s.dirFD)
+	if err != nil {
+		return pathError("list", s.dir, err)
+	}
+	for _, name := range names {
+		if isTemp(name) {
+			if err := s.removeAll(s.dirFD, name, 0); err != nil {
+				return pathError("sweep", s.dir+"/"+name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// namesIn lists an open directory without moving its descriptor.
+func (r *Root) namesIn(fd int) ([]string, error) {
+	again, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return namesOf(again)
+}
+
+// stage makes whatever shall stand at n, under a temporary name beside it.
+func (s *stager) stage(ctx context.Context, t *tree, n *node) error {
+	dir := n.parent.path()
+	if err := s.enter(dir); err != nil {
+		return err
+	}
+	if err := s.sweep(); err != nil {
+		return err
+	}
+	ch := change{Dir: dir, Name: n.name, Clear: n.was.kind != absent && (n.was.kind == folder) != (n.want.kind == folder)}
+	if n.want.kind == absent || n.was.kind == folder && n.want.kind == folder {
+		ch.Clear = false
+		ch.Want = []entry{entryOf(n, "")}
+		s.changes = append(s.changes, ch)
+		return nil
+	}
+	ch.Temp = fmt.Sprintf("%s%s-%d", tempPrefix, s.id, len(s.changes))
+	s.changes = append(s.changes, ch) // before it is made, so that abandon finds it
+	want, err := s.make(ctx, t, n, s.dirFD, ch.Temp, "")
+	if err != nil {
+		return pathError("stage", n.path(), err)
+	}
+	s.changes[len(s.changes)-1].Want = want
+	return nil
+}
+
+func entryOf(n *node, rel string) entry {
+	w := n.want
+	e := entry{Path: rel, Kind: w.kind, Mode: w.mode, UID: w.uid, GID: w.gid, Target: w.target}
+	if w.kind == regular {
+		e.Size, e.Sum = w.size, checksum(w.body)
+	}
+	return e
+}
+
+// make creates n, and all below it, as name in the directory dir.
+func (s *stager) make(ctx context.Context, t *tree, n *node, dir int, name, rel string) ([]entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch n.want.kind {
+	case regular:
+		if _, err := t.body(n); err != nil {
+			return nil, err
+		}
+		if n.want.body == nil {
+			n.want.body = n.was.body
+		}
+		return []entry{entryOf(n, rel)}, s.makeFile(dir, name, n.want)
+	case link:
+		if err := s.sys.Symlink(n.want.target, dir, name); err != nil {
+			return nil, err
+		}
+		return []entry{entryOf(n, rel)}, s.own(n.want, func(uid, gid int) error { return s.sys.Lchown(dir, name, uid, gid) })
+	case folder:
+		return s.makeDir(ctx, t, n, dir, name, rel)
+	}
+	return nil, fmt.Errorf("cannot make a %s", n.want.kind)
+}
+
+// makeFile writes a file that is 0600 until it is complete, and has its owner
+// before its mode, so that nobody can open it too early.
+func (s *stager) makeFile(dir int, name string, want state) error {
+	fd, err := s.sys.Create(dir, name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}()
+	for body := want.body; len(body) > 0; {
+		n, err := s.sys.Write(fd, body)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		body = body[max(n, 0):]
+	}
+	if err := s.own(want, func(uid, gid int) error { return s.sys.Chown(fd, uid, gid) }); err != nil {
+		return err
+	}
+	if err := s.sys.Chmod(fd, want.mode); err != nil {
+		return err
+	}
+	err = s.sys.Close(fd) // file systems over the network say here what went wrong
+	fd = -1
+	return err
+}
+
+func (s *stager) makeDir(ctx context.Context, t *tree, n *node, dir int, name, rel string) ([]entry, error) {
+	if err := s.sys.Mkdir(dir, name); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	entries := []entry{entryOf(n, rel)}
+	for _, k := range sortedKids(n) {
+		if k.want.kind == absent {
+			continue
+		}
+		below, err := s.make(ctx, t, k, fd, k.name, strings.TrimPrefix(rel+"/"+k.name, "/"))
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, below...)
+	}
+	if err := s.own(n.want, func(uid, gid int) error { return s.sys.Chown(fd, uid, gid) }); err != nil {
+		return nil, err
+	}
+	return entries, s.sys.Chmod(fd, n.want.mode)
+}
+
+// own changes an owner unless the caller's own id is good enough.
+func (s *stager) own(want state, chown func(uid, gid int) error) error {
+	if s.anyOwn {
+		return nil
+	}
+	if err := chown(want.uid, want.gid); err != nil {
+		return fmt.Errorf("change owner to %d:%d: %w", want.uid, want.gid, err)
+	}
+	return nil
+}
+
+// sync writes every file system that was touched to its disk.
+func (s *stager) sync() error {
+	for _, fd := range s.syncs {
+		if err := s.sys.Syncfs(fd); err != nil {
+			return os.NewSyscallError("syncfs", err)
+		}
+	}
+	return nil
+}
+
+// abandon takes away all that was staged.
+func (s *stager) abandon() error {
+	var first error
+	for _, ch := range s.changes {
+		if ch.Temp == "" {
+			continue
+		}
+		err := s.enter(ch.Dir)
+		if err == nil {
+			err = s.removeAll(s.dirFD, ch.Temp, 0)
+		}
+		if err != nil && first == nil {
+			first = pathError("clean up", ch.Dir+"/"+ch.Temp, err)
+		}
+	}
+	return first
+}
+
+// maxDepth is how deep a staged tree can be: PATH_MAX bytes of "x/".
+const maxDepth = unix.PathMax / 2
+
+// removeAll removes name in the directory dir and all below it, following no
+// link. That it is gone already is fine.
+func (s *stager) removeAll(dir int, name string, depth int) error {
+	err := s.sys.Unlink(dir, name, 0)
+	if err == nil || err == unix.ENOENT {
+		return nil
+	}
+	if err != unix.EISDIR && err != unix.EPERM || depth > maxDepth {
+		return err
+	}
+	fd, openErr := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if openErr != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	names, err := s.root.namesIn(fd)
+	if err != nil {
+		return err
+	}
+	for _, below := range names {
+		if err := s.removeAll(fd, below, depth+1); err != nil {
+			return err
+		}
+	}
+	return s.sys.Unlink(dir, name, unix.AT_REMOVEDIR)
+}
