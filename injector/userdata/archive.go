@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -18,19 +19,22 @@ func (d *decoder) archive(body []byte, src source) {
 		d.problem(src, "", 1, limitErrorf("archive of more than %d bytes", d.limits.Archive), false)
 		return
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(body, &doc); err != nil {
+	root, err := loadYAML(body)
+	switch {
+	case errors.Is(err, errSecondDocument):
+		d.problem(src, "", 0, fmt.Errorf("archive: %w", err), false)
+	case err != nil:
 		line, err := yamlError(err)
 		d.problem(src, "", line, fmt.Errorf("archive: %w; only the items that stand alone are used", err), false)
 		d.salvage(body, src)
 		return
 	}
-	if doc.Kind == 0 { // nothing but comments
+	if root == nil {
 		return
 	}
-	items, ok := listItems(doc.Content[0])
+	items, ok := listItems(root)
 	if !ok {
-		d.problem(src, "", doc.Content[0].Line, errors.New("archive: it is not a list of items"), false)
+		d.problem(src, "", root.Line, errors.New("archive: it is not a list of items"), false)
 		return
 	}
 	for i, n := range items {
@@ -45,11 +49,11 @@ func (d *decoder) salvage(body []byte, src source) {
 	var chunk []byte
 	n, line, first := 0, 0, 0
 	flush := func() {
-		var doc yaml.Node
-		if n == 0 || yaml.Unmarshal(chunk, &doc) != nil || doc.Kind == 0 {
+		root, err := loadYAML(chunk)
+		if n == 0 || err != nil || root == nil {
 			return
 		}
-		items, ok := listItems(doc.Content[0])
+		items, ok := listItems(root)
 		if ok && len(items) == 1 && items[0].Kind == yaml.MappingNode && lookup(items[0], "content") != nil {
 			d.item(items[0], first-1, src.at(n))
 		}
@@ -193,6 +197,25 @@ func scalarText(n *yaml.Node) string {
 		return ""
 	}
 	return n.Value
+}
+
+var errSecondDocument = errors.New("a second YAML document follows, which is left out")
+
+// loadYAML gives the root of the one document in body, nil if there is none.
+// With errSecondDocument it gives that of the first.
+func loadYAML(body []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(body))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case err == io.EOF:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if err := dec.Decode(&second); err != io.EOF {
+		return doc.Content[0], errSecondDocument
+	}
+	return doc.Content[0], nil
 }
 
 // yamlError splits the line off an error of the YAML package.

@@ -97,7 +97,7 @@ func (d *decoder) document(doc []byte, src source) {
 		if err == nil || errors.Is(err, errTrailing) {
 			doc = plain
 		} else {
-			damaged = fmt.Errorf("gzip: %w", err)
+			damaged = err
 		}
 		if errors.Is(err, errTrailing) {
 			d.problem(src, "", 0, err, true)
@@ -193,7 +193,7 @@ func (d *decoder) leaf(l leaf, src source) {
 				return
 			}
 		default:
-			l.err = fmt.Errorf("gzip: %w", err)
+			l.err = err
 		}
 	}
 	if sniffed(typ) && l.err == nil {
@@ -258,13 +258,13 @@ func (d *decoder) judge(p Part) error {
 	if err := foreign(p.Body); err != nil {
 		return err
 	}
-	if sniffed(p.Type) {
-		return fmt.Errorf("%w: %s", ErrUnhandled, whyUnknown(p.Body))
-	}
 	if d.handlers {
 		return nil
 	}
-	return fmt.Errorf("%w: unknown type %s", ErrUnhandled, p.Type)
+	if t := Sniff(p.Body); t != "" || !sniffed(p.Type) {
+		return fmt.Errorf("%w: unknown type %s", ErrUnhandled, p.Type)
+	}
+	return fmt.Errorf("%w: %s", ErrUnhandled, whyUnknown(p.Body))
 }
 
 // whyUnknown explains why the first words of a body say no type.
@@ -274,11 +274,11 @@ func whyUnknown(body []byte) string {
 	}
 	switch {
 	case isGzip(body):
-		return "it is gzip data that is not declared as such"
+		return "it is gzip data, neither declared as such nor the whole document"
 	case looksLikeMIME(body):
 		return "it looks like a MIME message, which needs a MIME-Version header in its first lines"
 	}
-	return fmt.Sprintf("it begins with %q, which announces no type", beginning(body))
+	return announcesNothing(body)
 }
 
 // looksLikeMIME reports whether body begins as a MIME message does, perhaps

@@ -9,7 +9,7 @@ import (
 )
 
 // errTrailing says that complete gzip data is followed by something else.
-var errTrailing = errors.New("gzip: what follows the compressed data is left out")
+var errTrailing = errors.New("gunzip: what follows the compressed data is left out")
 
 func isGzip(data []byte) bool { return bytes.HasPrefix(data, []byte("\x1f\x8b")) }
 
@@ -20,7 +20,7 @@ func gunzip(data []byte, limits Limits) ([]byte, error) {
 	in := bytes.NewReader(data)
 	z, err := gzip.NewReader(in)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("gunzip: %w", err)
 	}
 	most := max(limits.GzipFloor, len(data)*limits.GzipRatio)
 	most = min(most, limits.Total)
@@ -28,10 +28,10 @@ func gunzip(data []byte, limits Limits) ([]byte, error) {
 	for {
 		z.Multistream(false)
 		if _, err := io.Copy(&out, io.LimitReader(z, int64(most-out.Len())+1)); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("gunzip: %w", err)
 		}
 		if out.Len() > most {
-			return nil, fmt.Errorf("%w: gzip: %d bytes expand to more than %d", ErrLimit, len(data), most)
+			return nil, fmt.Errorf("%w: gunzip: %d bytes expand to more than %d", ErrLimit, len(data), most)
 		}
 		rest := bytes.TrimLeft(data[len(data)-in.Len():], "\x00")
 		if len(rest) == 0 {

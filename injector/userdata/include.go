@@ -2,10 +2,13 @@ package userdata
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+var errIndentedComment = errors.New(`include: a comment has to begin its line: an indented "#" begins an address`)
 
 // An address is one that an include names, and where.
 type address struct {
@@ -62,7 +65,7 @@ func (d *decoder) expand(a address, src source) {
 	shown := WithoutSecrets(a.url)
 	switch {
 	case strings.HasPrefix(a.url, "#"):
-		d.problem(src, "", a.line, fmt.Errorf("include: %q is taken as an address: a comment has to begin its line", beginning([]byte(a.url))), false)
+		d.problem(src, "", a.line, errIndentedComment, false)
 		return
 	case slices.Contains(src.chain, a.url):
 		d.problem(src, "", a.line, fmt.Errorf("include: %s includes itself", shown), false)

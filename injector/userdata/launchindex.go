@@ -2,7 +2,6 @@ package userdata
 
 import (
 	"bytes"
-	"io"
 	"strconv"
 	"strings"
 
@@ -39,12 +38,11 @@ func payloadIndex(body []byte) *int {
 	if !bytes.Contains(body, []byte("launch-index")) {
 		return nil
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(body))
-	var doc, second yaml.Node
-	if dec.Decode(&doc) != nil || dec.Decode(&second) != io.EOF {
+	root, err := loadYAML(body)
+	if err != nil || root == nil {
 		return nil
 	}
-	n := lookup(doc.Content[0], "launch-index")
+	n := lookup(root, "launch-index")
 	if n == nil || n.Kind != yaml.ScalarNode {
 		return nil
 	}

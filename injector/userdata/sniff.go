@@ -2,8 +2,8 @@ package userdata
 
 import (
 	"bytes"
+	"fmt"
 	"unicode"
-	"unicode/utf8"
 )
 
 // prefixes are what a body of each type begins with, in lower case. The
@@ -98,18 +98,16 @@ func byteOrderMark(body []byte) (string, int) {
 	return "", 0
 }
 
-// beginning quotes the first characters of body for a message. It shows no
-// more than cloud-init does, so that no secret further on gets into a log.
-func beginning(body []byte) string {
-	const most = 24
-	if i := bytes.IndexByte(body, '\n'); i >= 0 {
-		body = body[:i]
+// announcesNothing says that the first words of body mean nothing, and what
+// they are if they can be a slip of the pen. Other text may hold a secret.
+func announcesNothing(body []byte) string {
+	body = bytes.TrimLeftFunc(body, isSpace)
+	if len(body) == 0 {
+		return "it is blank"
 	}
-	if len(body) > most {
-		body = body[:most]
-		for len(body) > 0 && !utf8.RuneStart(body[len(body)-1]) {
-			body = body[:len(body)-1]
-		}
+	line, _, _ := bytes.Cut(body, []byte("\n"))
+	if line[0] != '#' {
+		return "its first line announces no type, as #! or #cloud-config would"
 	}
-	return string(body)
+	return fmt.Sprintf("its first line, %q, announces no type", line[:min(len(line), 24)])
 }

@@ -47,7 +47,7 @@ func (p Part) Rendered(text []byte) Part {
 	case "":
 		p.Type = TypeUnknown
 		if len(text) > 0 {
-			p.Err = fmt.Errorf("%w: template: what it gives begins with %q, which announces no type", ErrUnhandled, beginning(text))
+			p.Err = fmt.Errorf("%w: once rendered, %s", ErrUnhandled, announcesNothing(text))
 		}
 	default:
 		p.Err = fmt.Errorf("%w: template: %s cannot be a template", ErrUnhandled, p.Type)
