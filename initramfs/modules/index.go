@@ -47,9 +47,35 @@ type Index struct {
 // An alias says that a device whose modalias matches pattern wants a module.
 type alias struct{ pattern, module string }
 
+// indexFiles are depmod's files and what reads a line of each.
+var indexFiles = [...]struct {
+	name string
+	line func(*Index, string) error
+}{
+	{"modules.dep", (*Index).depLine},
+	{"modules.softdep", (*Index).softdepLine},
+	{"modules.alias", (*Index).aliasLine},
+	{"modules.builtin", (*Index).builtinLine},
+}
+
 // ReadIndex reads depmod's files in dir.
 func ReadIndex(dir string) (*Index, error) {
-	x := &Index{
+	x := newIndex(dir)
+	for _, f := range indexFiles {
+		path := filepath.Join(dir, f.name)
+		data, err := readBounded(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := x.parse(data, f.line); err != nil {
+			return nil, fmt.Errorf("%s:%w", path, err)
+		}
+	}
+	return x, nil
+}
+
+func newIndex(dir string) *Index {
+	return &Index{
 		dir:     dir,
 		path:    map[string]string{},
 		deps:    map[string][]string{},
@@ -57,39 +83,30 @@ func ReadIndex(dir string) (*Index, error) {
 		post:    map[string][]string{},
 		builtin: map[string]bool{},
 	}
-	for _, f := range []struct {
-		name  string
-		parse func(line string) error
-	}{
-		{"modules.dep", x.depLine},
-		{"modules.softdep", x.softdepLine},
-		{"modules.alias", x.aliasLine},
-		{"modules.builtin", x.builtinLine},
-	} {
-		if err := readLines(filepath.Join(dir, f.name), f.parse); err != nil {
-			return nil, err
-		}
-	}
-	return x, nil
 }
 
-// readLines calls parse for every line of a file, of which there may be none.
-func readLines(path string, parse func(string) error) error {
+// readBounded reads a file; one that does not exist is empty.
+func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxIndexFile+1))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(data) > maxIndexFile {
-		return fmt.Errorf("%s: larger than %d bytes", path, maxIndexFile)
+		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxIndexFile)
 	}
+	return data, nil
+}
+
+// parse reads a file line by line; an error begins with the line's number.
+func (x *Index) parse(data []byte, parseLine func(*Index, string) error) error {
 	n := 0
 	for line := range bytes.Lines(data) {
 		n++
@@ -97,8 +114,8 @@ func readLines(path string, parse func(string) error) error {
 		if s == "" || s[0] == '#' {
 			continue
 		}
-		if err := parse(s); err != nil {
-			return fmt.Errorf("%s:%d: %w", path, n, err)
+		if err := parseLine(x, s); err != nil {
+			return fmt.Errorf("%d: %w", n, err)
 		}
 	}
 	return nil
