@@ -69,8 +69,8 @@ func (s Step) String() string { return string(s.Kind) + " " + s.Subject() }
 
 // Problem is a problem with this step, placed where the step comes from.
 func (s Step) Problem(message string) instance.Problem {
-	if subject := s.Subject(); subject != "" {
-		message = strings.TrimSpace(string(s.Kind)+" "+subject) + ": " + message
+	if about := strings.TrimSpace(s.String()); about != "" {
+		message = printable(about) + ": " + message
 	}
 	return instance.Problem{Origin: s.Why.Origin, Part: s.Why.Part, Line: s.Why.Line, Message: message}
 }
