@@ -125,6 +125,9 @@ func (d *decoder) message(doc []byte, src source) {
 	root := parseMIME(doc, d.limits, func(line int, err error) { d.problem(src, "", line, err, false) })
 	_, typed := root.header.get("Content-Type")
 	if _, versioned := root.header.get("MIME-Version"); !typed && !versioned {
+		if len(root.header) == 0 {
+			doc = root.body
+		}
 		d.leaf(leaf{body: doc, typ: "text/plain", root: true}, src)
 		return
 	}
