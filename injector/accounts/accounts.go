@@ -44,7 +44,7 @@ func Users(text []byte) []plan.PasswdEntry {
 	var users []plan.PasswdEntry
 	for _, line := range parse(text) {
 		f := strings.Split(line, ":")
-		if len(f) < 7 || f[0] == "" {
+		if len(f) < passwdFields || f[0] == "" {
 			continue
 		}
 		uid, err1 := strconv.Atoi(f[2])
@@ -62,7 +62,7 @@ func Groups(text []byte) []plan.GroupEntry {
 	var groups []plan.GroupEntry
 	for _, line := range parse(text) {
 		f := strings.Split(line, ":")
-		if len(f) < 4 || f[0] == "" {
+		if len(f) < groupFields || f[0] == "" {
 			continue
 		}
 		gid, err := strconv.Atoi(f[2])
@@ -148,7 +148,7 @@ func (f *Files) newUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, er
 	if f.Shadow != nil {
 		t := parse(f.Shadow)
 		line := fmt.Sprintf("%s:!:%d:%s:%s:%s:::", a.Name, day, p.PassMin, p.PassMax, p.PassWarn)
-		if i := t.find(a.Name); i >= 0 {
+		if i := t.find(a.Name, 2); i >= 0 {
 			t[i] = line // the shadow of an account that is gone must not come back to life
 		} else {
 			t = t.add(line)
@@ -189,7 +189,7 @@ func (f *Files) addGroupLine(name string, gid int) {
 	if f.GShadow == nil {
 		return
 	}
-	if t := parse(f.GShadow); t.find(name) < 0 {
+	if t := parse(f.GShadow); t.find(name, groupFields) < 0 {
 		f.GShadow = t.add(name + ":!::").bytes()
 	}
 }
@@ -205,15 +205,15 @@ func (f *Files) SetPassword(a plan.Account, p Policy, day int) error {
 	if _, found := f.User(a.Name); !found {
 		return fmt.Errorf("set password of %s: %w", a.Name, ErrUnknown)
 	}
-	text, fields := &f.Shadow, 9
+	text, fields, least := &f.Shadow, shadowFields, 2 // a short shadow line is filled up
 	if f.Shadow == nil {
-		text, fields = &f.Passwd, 7
+		text, fields, least = &f.Passwd, passwdFields, passwdFields
 	}
 	t := parse(*text)
-	i := t.find(a.Name)
+	i := t.find(a.Name, least)
 	if i < 0 {
 		t = t.add(fmt.Sprintf("%s:!:%d:%s:%s:%s:::", a.Name, day, p.PassMin, p.PassMax, p.PassWarn))
-		i = t.find(a.Name)
+		i = t.find(a.Name, least)
 	}
 	col := strings.Split(t[i], ":")
 	for len(col) < fields {
@@ -247,7 +247,7 @@ func (f *Files) SetPassword(a plan.Account, p Policy, day int) error {
 // file; with an empty field there, login would ask for no password at all.
 func (f *Files) pointToShadow(name string) {
 	t := parse(f.Passwd)
-	i := t.find(name)
+	i := t.find(name, passwdFields)
 	col := strings.Split(t[i], ":")
 	if col[1] == "x" {
 		return

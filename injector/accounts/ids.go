@@ -198,7 +198,7 @@ func highest(r Range, used map[int]bool) (int, error) {
 // A root without the file has no use for them; nor is a full range an error.
 func addSubRange(text []byte, name string, r SubRange) []byte {
 	t := parse(text)
-	if text == nil || r.Count <= 0 || t.find(name) >= 0 {
+	if text == nil || r.Count <= 0 || t.find(name, 3) >= 0 {
 		return text
 	}
 	start := r.Min

@@ -5,6 +5,13 @@ import (
 	"strings"
 )
 
+// How many fields an entry has.
+const (
+	passwdFields = 7
+	shadowFields = 9
+	groupFields  = 4 // in group(5) and gshadow(5)
+)
+
 // lines are the lines of an account file.
 type lines []string
 
@@ -23,9 +30,12 @@ func (t lines) bytes() []byte {
 	return []byte(strings.Join(t, "\n") + "\n")
 }
 
-// find returns the index of the first line whose first field is name, or -1.
-func (t lines) find(name string) int {
-	return slices.IndexFunc(t, func(line string) bool { return strings.HasPrefix(line, name+":") })
+// find returns the index of the first line whose first field is name and that
+// has enough fields to be an entry, or -1.
+func (t lines) find(name string, fields int) int {
+	return slices.IndexFunc(t, func(line string) bool {
+		return strings.HasPrefix(line, name+":") && strings.Count(line, ":") >= fields-1
+	})
 }
 
 // add puts a line at the end, but before the NIS lines ("+", "-"), which
@@ -42,14 +52,11 @@ func (t lines) add(line string) lines {
 // alike the members are the fourth field.
 func addMember(text []byte, group, member string) []byte {
 	t := parse(text)
-	i := t.find(group)
+	i := t.find(group, groupFields)
 	if i < 0 {
 		return text
 	}
 	col := strings.Split(t[i], ":")
-	for len(col) < 4 {
-		col = append(col, "")
-	}
 	members := splitMembers(col[3])
 	if slices.Contains(members, member) {
 		return text
