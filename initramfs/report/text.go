@@ -10,7 +10,7 @@ import (
 // Text writes the report for a person at a console: the verdict first, then
 // what went wrong, then the details.
 func (r *Report) Text(w io.Writer) {
-	fmt.Fprintf(w, "boothook %s: %s\n", r.Version, r.summary())
+	fmt.Fprintf(w, "boothook %s: %s\n", r.Version, r.Summary())
 	for _, p := range r.Problems {
 		label := "problem"
 		if p.Warning {
@@ -24,7 +24,8 @@ func (r *Report) Text(w io.Writer) {
 	r.textTimeline(w)
 }
 
-func (r *Report) summary() string {
+// Summary is the verdict in one line.
+func (r *Report) Summary() string {
 	switch r.Result {
 	case Applied, Known, DryRun:
 		s := fmt.Sprintf("%s, instance %s from %s", r.Result, r.InstanceID, r.Source)

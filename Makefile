@@ -1,0 +1,49 @@
+# make boot  builds, bakes, boots a real Debian root, shows what happened
+# make test  everything that has to hold, real servers and QEMU boots included
+# The rest is listed by "make help".
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GO ?= go
+export CGO_ENABLED := 0
+# -trimpath and an empty build id make the same source give the same bytes.
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TAGS := net boot
+
+.PHONY: help setup build boot test check unit test-net test-boot size clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is needed from Debian
+	scripts/setup
+
+build: ## the binaries, in bin/
+	$(GOBUILD) -o bin/boothook ./cmd/boothook
+	$(GOBUILD) -o bin/boothook-agent ./cmd/boothook-agent
+
+boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
+	scripts/demo
+
+test: setup build check unit test-net test-boot ## everything
+
+check: ## gofmt, vet and staticcheck
+	@test -z "$$(gofmt -l cmd initramfs netboot injector scripts)" || { gofmt -d cmd initramfs netboot injector scripts; exit 1; }
+	$(GO) vet -tags '$(TAGS)' ./...
+	$(STATICCHECK) -tags '$(TAGS)' ./...
+
+unit: ## tests that need nothing
+	scripts/gotest unit
+
+test-net: build ## the agent in network namespaces against real dnsmasq (root)
+	scripts/gotest net
+
+test-boot: build ## QEMU boots (root)
+	scripts/gotest boot
+
+size: build ## what the agent weighs
+	scripts/size
+
+clean: ## remove everything made here
+	rm -rf bin build

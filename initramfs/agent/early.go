@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"boothook/initramfs/report"
+	"boothook/initramfs/words"
+	"boothook/netboot/platform"
+)
+
+// Early is the early call: the initrd's scripts make it as soon as there is
+// /proc, /sys and /run. It finds out whether there is anything to do; if so it
+// leaves a worker behind, which goes on while the root device is still being
+// found, and returns at once. On a machine without any sign of a cloud it
+// sends nothing and leaves nobody behind.
+func Early(e Env) error {
+	start := e.now()
+	options, err := e.words()
+	if err != nil {
+		return err
+	}
+	log := NewLog(options.Debug, e.LogTo)
+	if options.Mode == words.Off {
+		log.Infof("off, by a word of the kernel's command line")
+		return nil
+	}
+	if err := os.MkdirAll(e.Run, 0o755); err != nil {
+		return fmt.Errorf("make the run directory: %w", err)
+	}
+	if len(platform.Detect(e.evidence(options))) == 0 {
+		r := &report.Report{Schema: report.Schema, Version: e.Version,
+			Result: report.NoPlatform, Problems: options.Warnings}
+		r.Mark(start, "early call")
+		r.Mark(e.now(), "no sign of a cloud")
+		log.Infof("no sign of a cloud, so nothing is asked and nothing changed (%.1f ms)",
+			(e.now()-start).Seconds()*1000)
+		return e.write(r)
+	}
+	return e.leaveWorker(start)
+}
+
+// evidence is what says where we are: the kernel's words and the machine.
+func (e Env) evidence(o words.Options) platform.Evidence {
+	evidence := platform.Read(e.Sysfs)
+	evidence.Only = o.Source.Names
+	if o.Source.DS != "" {
+		evidence.Words = []string{"ds=" + o.Source.DS}
+	}
+	return evidence
+}
+
+// listenerFD is where the worker finds the door that the early call opened.
+const listenerFD = 3
+
+// leaveWorker starts this program again as the worker, in a session of its
+// own, with its standard error in a file: if a library panics, the late call
+// finds the trace there.
+func (e Env) leaveWorker(start time.Duration) error {
+	door, err := listen(e.path(socketName))
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	trace, err := os.OpenFile(e.path(workerLogName), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return fmt.Errorf("make the worker's log: %w", err)
+	}
+	defer trace.Close()
+	worker := exec.Command("/proc/self/exe", "work", strconv.FormatInt(int64(start), 10))
+	worker.Stdout, worker.Stderr = trace, trace
+	worker.ExtraFiles = []*os.File{door}
+	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := worker.Start(); err != nil {
+		return fmt.Errorf("leave a worker: %w", err)
+	}
+	return worker.Process.Release()
+}

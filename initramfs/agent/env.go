@@ -1,0 +1,103 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/initramfs/report"
+	"boothook/initramfs/words"
+)
+
+// The files in the run directory.
+const (
+	socketName    = "agent.sock"
+	reportName    = "report.json"
+	workerLogName = "worker.log"
+	hookLogName   = "hooks.log"
+)
+
+// maxCmdline bounds what is read of a command line.
+const maxCmdline = 64 << 10
+
+// An Env is what the agent sees of the world. The zero value of a field that
+// is a path means the real place.
+type Env struct {
+	// Version goes into the report and the User-Agent.
+	Version string
+	// Run is the run directory, /run/boothook at boot. It moves along to
+	// the real root at the pivot.
+	Run string
+	// Sysfs is where the machine is identified, /sys at boot.
+	Sysfs string
+	// Cmdline is the kernel's command line where ByHand; else /proc/cmdline
+	// and /etc/boothook/cmdline (the words that were baked in) are read.
+	Cmdline string
+	// ByHand says that no initrd is around us: no udev to wait for, any
+	// Ethernet link will do, the root is a directory that is there already.
+	ByHand bool
+	// LogTo takes the log; nil means the kernel log.
+	LogTo io.Writer
+}
+
+// bakedWords is where bake puts the words it was given.
+const bakedWords = "/etc/boothook/cmdline"
+
+func (e Env) path(name string) string { return filepath.Join(e.Run, name) }
+
+// now is the time since the kernel started.
+func (Env) now() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// words reads the command lines.
+func (e Env) words() (words.Options, error) {
+	if e.ByHand {
+		return words.Parse("", e.Cmdline), nil
+	}
+	kernel, err := readSome("/proc/cmdline", maxCmdline)
+	if err != nil {
+		return words.Options{}, fmt.Errorf("read kernel words: %w", err)
+	}
+	baked, err := readSome(bakedWords, maxCmdline)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return words.Options{}, fmt.Errorf("read baked-in words: %w", err)
+	}
+	return words.Parse(string(baked), string(kernel)), nil
+}
+
+// readSome reads at most max bytes of a file.
+func readSome(path string, max int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, max))
+}
+
+// write puts the report into the run directory. A reader finds the old one or
+// the new one, never a half.
+func (e Env) write(r *report.Report) error {
+	text, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	path := e.path(reportName)
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}

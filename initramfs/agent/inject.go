@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/initramfs/report"
+	"boothook/initramfs/words"
+	"boothook/injector"
+	"boothook/injector/hooks"
+	"boothook/injector/root"
+	"boothook/netboot/instance"
+)
+
+// runMount is the initrd's /run, which the root will have as its own.
+const runMount = "/run"
+
+// inject does to the root what was obtained asks for, and keeps the report
+// there. Without anything obtained the injector falls back on what the root
+// has stored, if it may.
+func (b *boot) inject(ctx context.Context, dir string, a obtained) {
+	if a.err != nil {
+		b.problem(instance.Problem{Origin: b.report.Source, Message: a.err.Error()})
+	} else {
+		defer a.client.Close()
+		b.used(a)
+	}
+	output, err := os.OpenFile(b.env.path(hookLogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		b.fail("hooks", fmt.Errorf("make the hooks' log: %w", err))
+		return
+	}
+	defer output.Close()
+	work := func(r *root.Root) error {
+		result := injector.Inject(ctx, r, a.prepared, b.injection(a, output))
+		b.learn(result, a.err)
+		return b.keep(r)
+	}
+	if b.options.Mode == words.DryRun {
+		err = readOnly(dir, work)
+	} else {
+		err = root.WithWritable(dir, b.mounts(), work)
+	}
+	if err != nil {
+		b.fail("root", err)
+	}
+}
+
+func readOnly(dir string, work func(*root.Root) error) error {
+	r, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return work(r)
+}
+
+func (b *boot) mounts() root.MountOptions {
+	if b.env.ByHand {
+		return root.MountOptions{}
+	}
+	return root.MountOptions{Run: runMount}
+}
+
+// injection turns the kernel's words into the injector's options.
+func (b *boot) injection(a obtained, output io.Writer) injector.Options {
+	in := b.options.Inject
+	o := injector.Options{
+		HookTimeout: in.HookTimeout, DryRun: b.options.Mode == words.DryRun,
+		AgainEachBoot: in.AgainEachBoot, RequireSigned: in.RequireSigned,
+		KeepCloudInit: in.KeepCloudInit, CloudConfig: in.CloudConfig,
+		Sign: b.matches[0].Sign, HookOutput: output,
+		Stage: func(stage string, within time.Duration) {
+			b.mark(stage)
+			b.tell(stage, within)
+		},
+	}
+	if a.client != nil {
+		o.Get, o.ResolvConf = a.client, a.lease.ResolvConf()
+	}
+	return o
+}
+
+// used notes which NIC led to the source, and what it was asked.
+func (b *boot) used(a obtained) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	for i := range b.report.Network {
+		n := &b.report.Network[i]
+		n.Used = n.Name == a.lease.Name && n.MAC == a.lease.HW.String()
+	}
+	s := a.client.Stats()
+	b.report.Fetch = &report.Fetch{Requests: int(s.Requests), Connections: int(s.Connections)}
+}
+
+// learn takes the injector's result into the report.
+func (b *boot) learn(result injector.Result, fetchErr error) {
+	b.mark("root customized")
+	b.problem(result.Outcome.Problems...)
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	r := &b.report
+	r.InstanceID, r.Hostname = result.Instance.ID, result.Hostname
+	r.NewInstance = result.Outcome.NewInstance
+	switch {
+	case b.options.Mode == words.DryRun:
+		r.Result = report.DryRun
+	case !result.Outcome.Applied:
+		r.Result = report.Failed
+	case result.Decision.PerInstance:
+		r.Result = report.Applied
+	default:
+		r.Result = report.Known
+	}
+	for _, p := range result.Parts {
+		sum := sha256.Sum256(p.Body)
+		part := report.Part{Index: p.Index, Name: p.Name, Type: p.Type, Origin: p.Origin,
+			Size: len(p.Body), SHA256: hex.EncodeToString(sum[:])}
+		if p.Err != nil {
+			part.Error = p.Err.Error()
+		}
+		r.Parts = append(r.Parts, part)
+	}
+	for _, h := range result.Hooks {
+		r.Hooks = append(r.Hooks, hookReport(h))
+	}
+	for i, done := range result.Steps {
+		s := result.Plan.Steps[i]
+		r.Steps = append(r.Steps, report.Step{Kind: string(s.Kind), Path: s.Path,
+			Result: string(done.Status), Part: s.Why.Part, Key: s.Why.Key})
+	}
+	if result.Outcome.Applied && !b.env.ByHand {
+		b.tellMachine(result)
+	}
+}
+
+func hookReport(h hooks.Result) report.Hook {
+	return report.Hook{Name: h.Name, Exit: h.Status, Seconds: h.Duration.Seconds(),
+		TimedOut: h.TimedOut, Error: h.Error}
+}
+
+// tellMachine does what only a running machine can be told: its name, so
+// that even what reads it before /etc/hostname does has the right one, and,
+// on the console alone, passwords that nobody else knows.
+func (b *boot) tellMachine(result injector.Result) {
+	if result.Hostname != "" {
+		if err := unix.Sethostname([]byte(result.Hostname)); err != nil {
+			b.log.Warnf("set the kernel's hostname: %v", err)
+		}
+	}
+	if len(result.RandomPasswords) == 0 {
+		return
+	}
+	console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0)
+	if err != nil {
+		b.log.Errorf("random passwords were set, and there is no console to show them on: %v", err)
+		return
+	}
+	defer console.Close()
+	for _, p := range result.RandomPasswords {
+		fmt.Fprintf(console, "boothook: password of %s: %s\r\n", p.User, p.Password)
+	}
+}
+
+// keep leaves a copy of the report in the root. It ends before the network
+// does; the report in /run has the rest.
+func (b *boot) keep(r *root.Root) error {
+	if b.options.Mode == words.DryRun {
+		return nil
+	}
+	text, err := b.report.Encode()
+	if err != nil {
+		return err
+	}
+	return r.WriteFile(report.KeptPath, text, 0o644)
+}

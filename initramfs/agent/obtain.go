@@ -1,0 +1,200 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/initramfs/modules"
+	"boothook/injector"
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/nic"
+	"boothook/netboot/source"
+)
+
+// udevWait is how long a NIC waits for udevd to finish with it. Where the
+// initrd has a udevd, its coldplug is over within a second or two.
+const udevWait = 10 * time.Second
+
+// errNoAnswer means that every NIC was asked in vain.
+var errNoAnswer = errors.New("no source answered")
+
+// What was obtained: an instance and the way it came by.
+type obtained struct {
+	prepared *injector.Prepared
+	lease    nic.Lease
+	client   *fetch.Client
+	err      error
+}
+
+// A network is what was raised to reach the source. Nil: nothing was.
+type network struct {
+	nics *nic.Manager
+	keep bool
+	// stop ends the loading of drivers.
+	stop context.CancelFunc
+}
+
+// end leaves the network as it was found, or as it is where that was asked.
+func (n *network) end() error {
+	if n == nil {
+		return nil
+	}
+	n.stop()
+	if n.keep {
+		n.nics.Stop()
+		return nil
+	}
+	return n.nics.Restore()
+}
+
+// raise begins to load drivers and to lease addresses, and returns at once.
+func (b *boot) raise(ctx context.Context) (*network, error) {
+	o := nic.Options{
+		Only:    b.options.Net.NIC,
+		Virtual: b.env.ByHand,
+		Log:     func(line string) { b.log.Debugf("%s", line) },
+	}
+	if b.options.Net.IP != "" {
+		cfg, err := nic.ParseIP(b.options.Net.IP)
+		if err != nil {
+			return nil, fmt.Errorf("boothook.ip=: %w", err)
+		}
+		o.Configs = append(o.Configs, cfg)
+	}
+	if !b.env.ByHand && hasUdevd() {
+		o.UdevWait = udevWait
+	}
+	ctx, stop := context.WithCancel(ctx)
+	nics, err := nic.Start(ctx, o)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	if !b.env.ByHand {
+		go b.loadDrivers(ctx)
+	}
+	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop}, nil
+}
+
+// hasUdevd says that this initrd has a udevd, running or about to be started.
+func hasUdevd() bool {
+	for _, path := range []string{"/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/sbin/udevd", "/usr/bin/udevd"} {
+		if _, err := os.Stat(path); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// loadDrivers loads what the network devices want, without waiting for udev.
+func (b *boot) loadDrivers(ctx context.Context) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		b.log.Warnf("load drivers: uname: %v", err)
+		return
+	}
+	index, err := modules.ReadIndex(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
+	if err != nil {
+		b.log.Warnf("load drivers: %v", err)
+		return
+	}
+	cmdline, _ := readSome("/proc/cmdline", maxCmdline) // without it there are no parameters
+	loader := modules.NewLoader(index, modules.ReadPolicy("/", string(cmdline)),
+		func(line string) { b.log.Debugf("%s", line) })
+	if err := loader.Watch(ctx, modules.Network); err != nil && ctx.Err() == nil {
+		b.log.Warnf("load drivers: %v", err)
+	}
+}
+
+// obtain asks the sources over every lease that comes, all at once; the first
+// answer wins and ends the rest. Then it fetches what user-data includes.
+func (b *boot) obtain(ctx context.Context, n *network) obtained {
+	ask, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		wait    sync.WaitGroup
+		answers = make(chan obtained)
+		lastErr = errNoAnswer
+	)
+	go func() {
+		defer close(answers)
+		for lease := range n.nics.Leases() {
+			b.leased(lease)
+			wait.Go(func() { answers <- b.askOver(ask, lease) })
+		}
+		wait.Wait()
+	}()
+	for a := range answers {
+		if a.err != nil {
+			lastErr = a.err
+			continue
+		}
+		cancel()
+		// The losers are let go of without waiting for them.
+		go func() {
+			for range answers {
+			}
+		}()
+		b.mark("instance fetched")
+		if err := n.nics.Settle(a.lease.Index); err != nil {
+			b.problem(instance.Problem{Origin: "network", Message: err.Error(), Warning: true})
+		}
+		return b.prepare(ctx, a)
+	}
+	return obtained{err: lastErr}
+}
+
+// askOver asks the sources in their order over one NIC.
+func (b *boot) askOver(ctx context.Context, lease nic.Lease) obtained {
+	client := fetch.New(fetch.Config{Dial: lease.DialContext, Version: b.env.Version})
+	err := errNoAnswer
+	for _, match := range b.matches {
+		var inst instance.Instance
+		inst, err = source.Fetch(ctx, match, source.Env{HTTP: client, Evidence: b.evidence})
+		if err == nil {
+			inst, err = b.otherUserData(ctx, client, inst)
+		}
+		if err == nil {
+			p := injector.Prepared{Instance: inst}
+			return obtained{prepared: &p, lease: lease, client: client}
+		}
+	}
+	client.Close()
+	return obtained{err: fmt.Errorf("over %s: %w", lease.Name, err)}
+}
+
+// prepare decodes what came, and fetches what it includes.
+func (b *boot) prepare(ctx context.Context, a obtained) obtained {
+	p := injector.Prepare(ctx, a.prepared.Instance, a.client)
+	a.prepared = &p
+	b.mark("user-data decoded")
+	return a
+}
+
+// otherUserData obeys boothook.url=. User-data that cannot be had is not the
+// same as none: the instance is then not provisioned at all.
+func (b *boot) otherUserData(ctx context.Context, client *fetch.Client, inst instance.Instance) (instance.Instance, error) {
+	url := b.options.Source.URL
+	if url == "" {
+		return inst, nil
+	}
+	var err error
+	if path, ok := strings.CutPrefix(url, "file://"); ok {
+		inst.UserData, err = readSome(path, fetch.MaxDocument)
+	} else {
+		inst.UserData, err = client.Get(ctx, url)
+	}
+	if err != nil {
+		return inst, fmt.Errorf("boothook.url=: %w", err)
+	}
+	return inst, nil
+}
