@@ -118,7 +118,9 @@ func klibcConf(data []byte) (dns []netip.Addr, search []string, hostname string)
 		case "IPV4DNS0", "IPV4DNS1":
 			dns = addServer(dns, value)
 		case "DOMAINSEARCH":
-			search = strings.Fields(value)
+			if value != "" {
+				search = strings.Fields(value)
+			}
 		case "DNSDOMAIN":
 			if len(search) == 0 && value != "" {
 				search = []string{value}

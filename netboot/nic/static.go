@@ -53,6 +53,9 @@ func ParseIP(s string) (Config, error) {
 	if len(s) > maxIP {
 		return Config{}, fmt.Errorf("%w: longer than %d bytes", ErrSyntax, maxIP)
 	}
+	if s == "" {
+		return bad("empty")
+	}
 	f, ok := splitIP(s)
 	if !ok {
 		return bad("bracket without its pair")

@@ -1,0 +1,129 @@
+package nic
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+// ack makes an ACK for addr with raw options.
+func ack(addr string, options map[uint8]string) *dhcpv4.DHCPv4 {
+	m, err := dhcpv4.New(dhcpv4.WithYourIP(net.ParseIP(addr)), dhcpv4.WithMessageType(dhcpv4.MessageTypeAck))
+	if err != nil {
+		panic(err)
+	}
+	m.OpCode = dhcpv4.OpcodeBootReply
+	for code, value := range options {
+		m.Options[code] = []byte(value)
+	}
+	return m
+}
+
+const any4 = "0.0.0.0/0"
+
+func route(dst, via string) Route {
+	r := Route{Dst: netip.MustParsePrefix(dst)}
+	if via != "" {
+		r.Via = netip.MustParseAddr(via)
+	}
+	return r
+}
+
+var sameAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var samePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+func TestLeaseFromACK(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		addr    string
+		options map[uint8]string
+		want    Lease
+	}{{
+		name: "plain", addr: "10.0.0.5",
+		options: map[uint8]string{1: "\xff\xff\xff\x00", 3: "\x0a\x00\x00\x01\x0a\x00\x00\x02", 54: "\x0a\x00\x00\x01", 51: "\x00\x00\x0e\x10",
+			6: "\x0a\x00\x00\x01\x08\x08\x08\x08", 12: "node7\x00", 15: "example.org", 26: "\x05\xdc"},
+		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), Gateway: netip.MustParseAddr("10.0.0.1"), Routes: []Route{route(any4, "10.0.0.1")},
+			ServerID: netip.MustParseAddr("10.0.0.1"), Lifetime: time.Hour, Hostname: "node7", Search: []string{"example.org"}, MTU: 1500,
+			DNS: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("8.8.8.8")}},
+	}, {
+		// As on GCE: the gateway is told to be on the link first.
+		name: "classless routes override the router", addr: "10.128.0.9",
+		options: map[uint8]string{1: "\xff\xff\xff\xff", 3: "\x01\x02\x03\x04",
+			121: "\x00\x0a\x80\x00\x01" + "\x20\x0a\x80\x00\x01\x00\x00\x00\x00" + "\x20\xa9\xfe\xa9\xfe\x0a\x80\x00\x01"},
+		want: Lease{Prefix: netip.MustParsePrefix("10.128.0.9/32"), Gateway: netip.MustParseAddr("10.128.0.1"),
+			Routes: []Route{route("10.128.0.1/32", ""), route(any4, "10.128.0.1"), route("169.254.169.254/32", "10.128.0.1")}},
+	}, {
+		name: "Microsoft's number for them", addr: "10.0.0.5",
+		options: map[uint8]string{1: "\xff\xff\xff\x00", 249: "\x00\x0a\x00\x00\x01"},
+		want:    Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), Gateway: netip.MustParseAddr("10.0.0.1"), Routes: []Route{route(any4, "10.0.0.1")}},
+	}, {
+		name: "no mask is the class's", addr: "192.168.7.5",
+		want: Lease{Prefix: netip.MustParsePrefix("192.168.7.5/24")},
+	}, {
+		name: "a link-local address", addr: "169.254.10.15",
+		options: map[uint8]string{1: "\xff\xff\x00\x00"},
+		want:    Lease{Prefix: netip.MustParsePrefix("169.254.10.15/16")},
+	}, {
+		name: "nonsense is left out", addr: "10.0.0.5",
+		options: map[uint8]string{1: "\xff\x00\x00\x00", 3: "\xff\xff\xff\xff", 6: "\xe0\x00\x00\x01\x00\x00\x00\x00", 12: "a\nnameserver 6.6.6.6",
+			15: "x;y", 26: "\x00\x44", 51: "\xff\xff\xff\xff", 121: "\x21\x0a"},
+		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/8")},
+	}} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := leaseFromACK(ack(tt.addr, tt.options))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.Options = nil
+			tt.want.By = ByDHCP4
+			if diff := cmp.Diff(tt.want, got, sameAddr, samePrefix); diff != "" {
+				t.Errorf("lease (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLeaseFromBadACK(t *testing.T) {
+	for addr, mask := range map[string]string{
+		"0.0.0.0": "\xff\xff\xff\x00", "127.0.0.1": "\xff\x00\x00\x00", "224.0.0.1": "\xff\xff\xff\x00", "255.255.255.255": "\xff\xff\xff\x00",
+		"10.0.0.1": "\x00\x00\x00\x00", "10.0.0.2": "\xff\x00\xff\x00",
+	} {
+		if l, err := leaseFromACK(ack(addr, map[uint8]string{1: mask})); !errors.Is(err, errBadLease) {
+			t.Errorf("%s mask %x: lease %v, error %v", addr, mask, l.Prefix, err)
+		}
+	}
+}
+
+// FuzzACK feeds whole messages: nothing may panic, and what comes out is
+// within its bounds and cannot write a line of its own into resolv.conf.
+func FuzzACK(f *testing.F) {
+	f.Add(ack("10.0.0.5", map[uint8]string{1: "\xff\xff\xff\x00", 3: "\x0a\x00\x00\x01", 6: "\x08\x08\x08\x08", 119: "\x07example\x03org\x00",
+		121: "\x00\x0a\x80\x00\x01", 26: "\x05\xdc", 12: "a", 15: "b.c d.e"}).ToBytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := dhcpv4.FromBytes(data)
+		if err != nil {
+			return
+		}
+		l, err := leaseFromACK(m)
+		if err != nil {
+			return
+		}
+		if !l.Prefix.IsValid() || len(l.Routes) > maxRoutes || len(l.DNS) > maxServers || len(l.Search) > maxSearch || l.MTU != 0 && l.MTU < minMTU {
+			t.Errorf("lease out of bounds: %+v", l)
+		}
+		for _, r := range l.Routes {
+			if !r.Dst.IsValid() || r.Dst != r.Dst.Masked() {
+				t.Errorf("route to %v", r.Dst)
+			}
+		}
+		dns, search := resolvConf(l.ResolvConf())
+		if len(l.DNS) > 0 && (len(dns) != len(l.DNS) || len(search) != len(l.Search)) {
+			t.Errorf("resolv.conf reads back as %v, %q:\n%s", dns, search, l.ResolvConf())
+		}
+	})
+}

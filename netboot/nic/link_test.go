@@ -1,0 +1,93 @@
+package nic
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+)
+
+func TestCounts(t *testing.T) {
+	ether := netlink.LinkAttrs{Name: "eth0", EncapType: "ether", HardwareAddr: parseHW("02:00:00:00:00:01"), PermHWAddr: parseHW("02:00:00:00:00:02"), AltNames: []string{"enp0s3"}}
+	with := func(change func(*netlink.LinkAttrs)) netlink.LinkAttrs { a := ether; change(&a); return a }
+	for _, tt := range []struct {
+		name             string
+		attrs            netlink.LinkAttrs
+		kind             string
+		device, wireless bool
+		options          Options
+		want             bool
+	}{
+		{"a NIC", ether, "device", true, false, Options{}, true},
+		{"a veth", ether, "veth", false, false, Options{}, false},
+		{"a veth when virtual links count", ether, "veth", false, false, Options{Virtual: true}, true},
+		{"a veth asked for", ether, "veth", false, false, Options{Only: "eth0"}, true},
+		{"by its other name", ether, "device", true, false, Options{Only: "enp0s3"}, true},
+		{"by its address", ether, "device", true, false, Options{Only: "02-00-00-00-00-01"}, true},
+		{"by its permanent address, as PXE writes it", ether, "device", true, false, Options{Only: "01-02-00-00-00-00-02"}, true},
+		{"another was asked for", ether, "device", true, false, Options{Only: "02:00:00:00:00:03"}, false},
+		{"loopback", with(func(a *netlink.LinkAttrs) { a.Flags = net.FlagLoopback }), "device", false, false, Options{Virtual: true}, false},
+		{"a tunnel", with(func(a *netlink.LinkAttrs) { a.EncapType = "none" }), "tun", false, false, Options{Virtual: true}, false},
+		{"a bond's member", with(func(a *netlink.LinkAttrs) { a.MasterIndex = 9 }), "device", true, false, Options{}, false},
+		{"a bridge", ether, "bridge", false, false, Options{Virtual: true}, false},
+		{"wireless", ether, "device", true, true, Options{}, false},
+	} {
+		if got := counts(tt.attrs, tt.kind, tt.device, tt.wireless, tt.options); got != tt.want {
+			t.Errorf("%s: counts = %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// udevMessage makes a message as udevd sends it (libudev-monitor.c).
+func udevMessage(properties string) []byte {
+	m := make([]byte, 40, 40+len(properties))
+	copy(m, "libudev\x00")
+	binary.BigEndian.PutUint32(m[8:], 0xfeedcafe)
+	binary.NativeEndian.PutUint32(m[12:], 40)
+	binary.NativeEndian.PutUint32(m[16:], 40)
+	binary.NativeEndian.PutUint32(m[20:], uint32(len(properties)))
+	return append(m, properties...)
+}
+
+func TestProcessedLink(t *testing.T) {
+	for _, tt := range []struct {
+		properties string
+		index      int
+		ok         bool
+	}{
+		{"ACTION=add\x00SUBSYSTEM=net\x00INTERFACE=eth0\x00IFINDEX=7\x00", 7, true},
+		{"ACTION=move\x00SUBSYSTEM=net\x00IFINDEX=2\x00", 2, true},
+		{"ACTION=remove\x00SUBSYSTEM=net\x00IFINDEX=2\x00", 0, false},
+		{"ACTION=add\x00SUBSYSTEM=block\x00IFINDEX=2\x00", 2, false},
+		{"ACTION=add\x00SUBSYSTEM=net\x00", 0, false},
+	} {
+		index, ok := processedLink(udevMessage(tt.properties))
+		if index != tt.index || ok != tt.ok {
+			t.Errorf("%q: %d, %v; want %d, %v", tt.properties, index, ok, tt.index, tt.ok)
+		}
+	}
+}
+
+func FuzzProcessedLink(f *testing.F) {
+	f.Add(udevMessage("ACTION=add\x00SUBSYSTEM=net\x00IFINDEX=7\x00"))
+	f.Add([]byte("add@/devices/x\x00ACTION=add\x00SUBSYSTEM=net\x00IFINDEX=7\x00"))
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		if index, ok := processedLink(msg); ok && index <= 0 {
+			t.Errorf("index %d", index)
+		}
+	})
+}
+
+func TestForeignConfs(t *testing.T) {
+	dns, search, host := klibcConf([]byte("DEVICE='eth0'\nPROTO='dhcp'\nIPV4ADDR='10.0.0.5'\nIPV4DNS0='10.0.0.1'\nIPV4DNS1='0.0.0.0'\nHOSTNAME='node'\nDNSDOMAIN='example.org'\nDOMAINSEARCH=''\n"))
+	if len(dns) != 1 || dns[0] != netip.MustParseAddr("10.0.0.1") || host != "node" || cmp.Diff([]string{"example.org"}, search) != "" {
+		t.Errorf("klibc: %v, %q, %q", dns, search, host)
+	}
+	dns, search = resolvConf([]byte("# made by hand\nnameserver 10.0.0.1\nnameserver\nnameserver x\nnameserver fd00::1\nsearch a.example b.example\noptions edns0"))
+	if len(dns) != 2 || dns[1] != netip.MustParseAddr("fd00::1") || cmp.Diff([]string{"a.example", "b.example"}, search) != "" {
+		t.Errorf("resolv.conf: %v, %q", dns, search)
+	}
+}
