@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
@@ -33,6 +34,9 @@ func (w *world) runHook(h Hook, timeout time.Duration, out *output) Result {
 	if err == nil {
 		err = w.execute(argv, timeout, out, &r)
 	}
+	if err == nil && h.Kind == PartHandlers && !r.TimedOut {
+		r.Taken, err = w.taken()
+	}
 	if err != nil {
 		r.Error = err.Error()
 	}
@@ -59,26 +63,35 @@ func (r Result) summary() string {
 
 // prepare puts the hook where it can be run and gives the command for it.
 func (w *world) prepare(h Hook) (argv []string, note string, err error) {
-	name, err := state.FileName(h.Name)
-	if err != nil {
-		return nil, "", err
-	}
-	if h.Kind == Bootcmd {
+	switch h.Kind {
+	case Bootcmd:
 		path := w.memory + "/bootcmd"
-		if err := os.WriteFile(path, h.Body, 0o700); err != nil {
+		if err := store(path, h.Body, 0o700); err != nil {
 			return nil, "", fmt.Errorf("write bootcmd: %w", err)
 		}
 		return []string{"/bin/sh", path}, "", nil
+	case PartHandlers:
+		argv, err := w.prepareHandlers(h)
+		return argv, "", err
+	}
+	return w.prepareBoothook(h)
+}
+
+// prepareBoothook stores a boothook and gives the command for it.
+func (w *world) prepareBoothook(h Hook) (argv []string, note string, err error) {
+	name, err := state.FileName(h.Name)
+	if err != nil {
+		return nil, "", err
 	}
 	interpreter, err := shebang(h.Body)
 	if err != nil {
 		return nil, "", err
 	}
 	path := w.instance + "/boothooks/" + name
-	if err := store(path, h.Body); err != nil {
+	if err := store(path, h.Body, 0o700); err != nil {
 		note = fmt.Sprintf("from memory, since it could not be written: %v", err)
-		path = w.memory + "/" + name
-		if err := store(path, h.Body); err != nil {
+		path = w.memory + "/hook"
+		if err := store(path, h.Body, 0o700); err != nil {
 			return nil, note, fmt.Errorf("write %s: %w", path, err)
 		}
 	}
@@ -88,10 +101,10 @@ func (w *world) prepare(h Hook) (argv []string, note string, err error) {
 	return []string{path}, note, nil
 }
 
-// store makes path a file of mode 0700 with that body; one that is so already
-// is left alone.
-func store(path string, body []byte) error {
-	if fi, err := os.Lstat(path); err == nil && fi.Mode() == 0o700 && fi.Size() == int64(len(body)) {
+// store makes path a file with that body and mode; one that is so already is
+// left alone.
+func store(path string, body []byte, mode fs.FileMode) error {
+	if fi, err := os.Lstat(path); err == nil && fi.Mode() == mode && fi.Size() == int64(len(body)) {
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, body) {
 			return nil
 		}
@@ -101,7 +114,7 @@ func store(path string, body []byte) error {
 		return err
 	}
 	_, err = f.Write(body)
-	err = errors.Join(err, f.Chmod(0o700), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -125,13 +138,8 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 		return err
 	}
 	defer read.Close()
-	cmd := &exec.Cmd{
-		Path: argv[0], Args: argv, Env: w.environment(), Dir: "/",
-		Stdout: write, Stderr: write,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
-	}
 	r.Started = time.Now().UTC()
-	err = cmd.Start()
+	cmd, err := w.start(argv, write)
 	write.Close()
 	if err != nil {
 		return explain(argv[0], err)
@@ -159,6 +167,28 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 	}
 	<-copied
 	return r.ended(cmd.ProcessState, err)
+}
+
+// start starts argv, within the limit on tasks where the kernel can do that.
+func (w *world) start(argv []string, out *os.File) (*exec.Cmd, error) {
+	cmd := &exec.Cmd{
+		Path: argv[0], Args: argv, Env: w.environment(), Dir: "/",
+		Stdin: w.null, Stdout: out, Stderr: out,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	w.limit.apply(cmd.SysProcAttr)
+	err := cmd.Start()
+	if err != nil && cmd.SysProcAttr.UseCgroupFD && noCloneIntoCgroup(err) {
+		w.limit.remove()
+		w.limit = nil
+		return w.start(argv, out)
+	}
+	return cmd, err
+}
+
+// noCloneIntoCgroup says that the kernel is older than 5.7.
+func noCloneIntoCgroup(err error) bool {
+	return errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.E2BIG) || errors.Is(err, syscall.EINVAL)
 }
 
 // ended takes over how a process ended; err is what waiting for it gave.

@@ -43,6 +43,7 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,6 +86,8 @@ const (
 	Boothook Kind = "boothook"
 	// Bootcmd is the script that cloud-config's bootcmd renders to.
 	Bootcmd Kind = "bootcmd"
+	// PartHandlers are all part handlers of the user-data, in one program.
+	PartHandlers Kind = "part-handlers"
 )
 
 // A Hook is one thing to run.
@@ -95,7 +98,10 @@ type Hook struct {
 	// Origin says where the part stands, for messages.
 	Origin string `json:"origin,omitempty"`
 	// Body is the exact content of the file that is executed.
-	Body []byte `json:"body"`
+	Body []byte `json:"body,omitempty"`
+	// Parts and Frequency are for part handlers: see FromPartHandlers.
+	Parts     []HandlerPart `json:"parts,omitempty"`
+	Frequency string        `json:"frequency,omitempty"`
 }
 
 // Config says where and how hooks run.
@@ -135,6 +141,8 @@ type Result struct {
 	Dropped int64 `json:"dropped,omitempty"`
 	// Left names processes that it left running and that were killed.
 	Left []string `json:"left,omitempty"`
+	// Taken are the indexes of the parts that part handlers took.
+	Taken []int `json:"taken,omitempty"`
 	// Error says why it did not run, or what else went wrong.
 	Error string `json:"error,omitempty"`
 	// Notes are what could not be as the package comment promises.
@@ -188,35 +196,46 @@ type request struct {
 // their order. It has to be called on a goroutine locked to its thread when
 // that thread's mount namespace is not the process's own. The program that
 // calls it must call Init where IsInit says so.
+//
+// Should a hook take the hook init down with it (the kernel out of memory,
+// say), that hook has failed, and those after it get another one.
 func Run(ctx context.Context, c Config, hooks []Hook) []Result {
-	if len(hooks) == 0 {
-		return nil
-	}
-	results := make([]Result, len(hooks))
-	for i, h := range hooks {
-		results[i] = Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Error: "did not run"}
-	}
-	done, err := run(ctx, c, hooks[:min(len(hooks), MaxHooks)])
-	copy(results, done)
-	for i := len(done); i < len(results); i++ {
-		switch {
-		case i >= MaxHooks:
-			results[i].Error = fmt.Sprintf("did not run: at most %d hooks do", MaxHooks)
-		case err != nil:
-			results[i].Error = fmt.Sprintf("did not run: %v", err)
-		}
-	}
-	return results
-}
-
-// run starts the hook init, feeds it and collects its results. The results it
-// gives are those of the first hooks; the error says why there are no more.
-func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
 	// The hook init dies with the thread that started it (Pdeathsig), and
 	// starts in that thread's mount namespace.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
+	var results []Result
+	failed := func(err error) {
+		h := hooks[len(results)]
+		results = append(results, Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Error: err.Error()})
+	}
+	runnable := min(len(hooks), MaxHooks)
+	for len(results) < runnable {
+		done, err := run(ctx, c, hooks[len(results):runnable])
+		results = append(results, done...)
+		switch {
+		case err == nil && len(done) > 0:
+		case errors.Is(err, errSetup) || ctx.Err() != nil:
+			for len(results) < runnable {
+				failed(fmt.Errorf("did not run: %w", err))
+			}
+		case len(results) < runnable:
+			failed(fmt.Errorf("ended with its hook init: %v", err))
+		}
+	}
+	for len(results) < len(hooks) {
+		failed(fmt.Errorf("did not run: at most %d hooks do", MaxHooks))
+	}
+	return results
+}
+
+// errSetup marks what keeps every hook from running.
+var errSetup = errors.New("set up hooks")
+
+// run starts the hook init, feeds it and collects its results. The results it
+// gives are those of the first hooks; the error says why there are no more.
+func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
 	req := request{Root: c.Root, InstanceID: c.InstanceID, ResolvConf: c.ResolvConf, Timeout: c.Timeout, Hooks: hooks}
 	if req.Timeout <= 0 {
 		req.Timeout = DefaultTimeout
@@ -224,46 +243,42 @@ func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, setupTime+time.Duration(len(hooks))*(req.Timeout+leftGrace+dyingTime))
 	defer cancel()
 
-	said, say, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("start hooks: %w", err)
-	}
-	defer said.Close()
 	tell, err := json.Marshal(req)
 	if err != nil {
-		say.Close()
-		return nil, fmt.Errorf("start hooks: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSetup, err)
 	}
-	cmd := initCommand(c.Output, say, tell)
-	trace := &tail{max: 4 << 10}
-	cmd.Stderr = trace
+	said, say, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errSetup, err)
+	}
+	defer said.Close()
+	trace := &head{max: 4 << 10}
+	cmd := initCommand(c.Output, trace, say, tell)
 	err = cmd.Start()
 	say.Close()
 	if err != nil {
-		return nil, fmt.Errorf("start hooks: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSetup, err)
 	}
 	results, err := collect(ctx, cmd, said)
 	for _, dir := range memoryDirs() {
 		os.Remove(dir) // empty, and there only when the hook init was killed
 	}
-	if err == nil {
-		return results, nil
-	}
-	if text := trace.String(); text != "" && ctx.Err() == nil {
-		err = fmt.Errorf("%w: %s", err, text)
+	if line := trace.line(); err != nil && line != "" {
+		err = fmt.Errorf("%w: %s", err, line)
 	}
 	return results, err
 }
 
 // initCommand is the hook init, in namespaces of its own.
-func initCommand(output io.Writer, say *os.File, tell []byte) *exec.Cmd {
-	cmd := &exec.Cmd{
+func initCommand(output, trace io.Writer, say *os.File, tell []byte) *exec.Cmd {
+	return &exec.Cmd{
 		Path:       "/proc/self/exe",
 		Args:       []string{initName},
 		Env:        []string{},
 		Dir:        "/",
-		Stdin:      strings.NewReader(string(tell)),
+		Stdin:      bytes.NewReader(tell),
 		Stdout:     output,
+		Stderr:     trace,
 		ExtraFiles: []*os.File{say},
 		// What holds our pipes open after its death does not hold us.
 		WaitDelay: time.Second,
@@ -273,7 +288,6 @@ func initCommand(output io.Writer, say *os.File, tell []byte) *exec.Cmd {
 			Setsid:     true,
 		},
 	}
-	return cmd
 }
 
 // collect reads results until the hook init is gone, and kills it when the
@@ -305,11 +319,8 @@ func collect(ctx context.Context, cmd *exec.Cmd, said *os.File) ([]Result, error
 	}
 	said.SetReadDeadline(time.Now().Add(dyingTime))
 	out := <-read
-	if out.err != nil && err == nil {
+	if out.err != nil { // what the hook init says of itself says more
 		err = out.err
-	}
-	if err != nil {
-		err = fmt.Errorf("hook init: %w", err)
 	}
 	return out.results, err
 }
@@ -334,26 +345,26 @@ func decodeResults(r io.Reader) ([]Result, error) {
 		case err != nil:
 			return results, fmt.Errorf("read results: %w", err)
 		case m.Error != "":
-			return results, errors.New(m.Error)
+			return results, fmt.Errorf("%w: %s", errSetup, m.Error)
 		case m.Result != nil:
 			results = append(results, *m.Result)
 		}
 	}
 }
 
-// A tail keeps the first bytes that are written to it: a crash says what is
+// A head keeps the first bytes that are written to it: a crash says what is
 // the matter in its first line.
-type tail struct {
+type head struct {
 	max int
 	buf []byte
 }
 
-func (t *tail) Write(b []byte) (int, error) {
-	t.buf = append(t.buf, b[:min(len(b), t.max-len(t.buf))]...)
+func (h *head) Write(b []byte) (int, error) {
+	h.buf = append(h.buf, b[:min(len(b), h.max-len(h.buf))]...)
 	return len(b), nil
 }
 
-func (t *tail) String() string {
-	line, _, _ := strings.Cut(string(t.buf), "\n")
+func (h *head) line() string {
+	line, _, _ := strings.Cut(string(h.buf), "\n")
 	return strings.TrimSpace(line)
 }

@@ -272,6 +272,33 @@ func TestOutputBound(t *testing.T) {
 	}
 }
 
+// TestTaskLimit spawns a little more than may be, one after the other: where
+// this fails, the fork bomb below must not be tried.
+func TestTaskLimit(t *testing.T) {
+	root := newRoot(t)
+	results, out := runHooks(t, Config{Root: root, Timeout: 20 * time.Second},
+		boothook("many", "#!/bin/sh\ni=0\nwhile [ $i -lt 2200 ]; do sleep 30 & i=$((i+1)); done\n"),
+	)
+	if r := results[0]; r.OK() || len(r.Left) != maxLeft+1 || !strings.Contains(out, "fork") {
+		t.Fatalf("%+v\n%s", r, out)
+	}
+	if groups, _ := filepath.Glob("/sys/fs/cgroup/*/" + cgroupName); len(groups) > 0 {
+		t.Errorf("left behind: %v", groups)
+	}
+}
+
+func TestForkBomb(t *testing.T) {
+	root := newRoot(t)
+	results, out := runHooks(t, Config{Root: root, Timeout: time.Second},
+		boothook("bomb", "#!/bin/sh\nbomb() { bomb & bomb & }\nbomb 2>/dev/null\nsleep 100\n"),
+		boothook("next", "#!/bin/sh\necho alive\n"),
+	)
+	want(t, results[1:], out, "alive")
+	if !results[0].TimedOut {
+		t.Errorf("%+v", results[0])
+	}
+}
+
 func TestResolvConf(t *testing.T) {
 	const file = "etc/resolv.conf"
 	for name, prepare := range map[string]func(t *testing.T, root string) error{

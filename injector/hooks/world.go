@@ -35,6 +35,9 @@ type world struct {
 	memory   string   // where the tmpfs is mounted
 	notes    []string // what could not be had
 	resolv   *resolv
+	limit    *limit
+	// null is held open: a hook may take /dev away from those after it.
+	null *os.File
 }
 
 // enter makes the hooks' world and moves the process into it. Everything is
@@ -74,9 +77,13 @@ func enter(req request) (*world, error) {
 	if err := w.mountMemory(); err != nil {
 		return nil, err
 	}
+	w.limit = newLimit(w.memory + "/cgroup")
 	w.resolv, err = bindResolv(w.memory+"/resolv.conf", req.ResolvConf)
 	if err != nil {
 		w.note("the root's own resolv.conf: %v", err)
+	}
+	if w.null, err = os.Open(os.DevNull); err != nil {
+		w.note("with standard input closed: %v", err)
 	}
 	w.bind(outer, "/proc/1") // last: /proc/self/fd of this process is behind it
 	if err := w.becomeInstance(); err != nil {
@@ -171,6 +178,7 @@ func (w *world) environment() []string {
 // leave takes away what would outlast the namespace.
 func (w *world) leave() {
 	w.resolv.unbind()
+	w.limit.remove()
 	if err := unix.Unmount(w.memory, unix.MNT_DETACH); err == nil {
 		os.Remove(w.memory)
 	}
