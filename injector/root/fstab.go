@@ -73,7 +73,8 @@ func (r *Root) mountEntry(e fstabEntry, paths []string) error {
 	}
 	defer unix.Close(fd)
 	if err := e.mount(fdPath(fd)); err != nil {
-		r.mounts.failed[point] = fmt.Errorf("fstab has %s on %s, which cannot be mounted: %w", e.spec, point, err)
+		// As text: an errno would end the whole apply, see composer.
+		r.mounts.failed[point] = fmt.Errorf("fstab has %s on %s, which cannot be mounted: %v", e.spec, point, err)
 		return nil
 	}
 	r.mounts.points = append(r.mounts.points, point)
