@@ -1,6 +1,7 @@
 package cloudconfig
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -48,6 +49,20 @@ func oneLine(name string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ").Replace(name)
 }
 
+// literal says whether a text can be written line by line and read back
+// exactly: the library's emitter spoils lines that begin or end in blanks.
+func literal(s string) bool {
+	if !strings.Contains(s, "\n") || strings.Contains(s, "\n\n") {
+		return false
+	}
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSuffix(line, "\n"); line != strings.TrimSpace(line) || line == "" {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(s, func(c rune) bool { return c != '\n' && (c < ' ' || c > '~') })
+}
+
 // node gives a value as YAML that reads back as the same value.
 func (v Value) node() *yaml.Node {
 	switch v.Kind {
@@ -66,16 +81,18 @@ func (v Value) node() *yaml.Node {
 	case String:
 		// Quoted, so that no reader takes "yes" or "0644" for anything else.
 		n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v.Text, Style: yaml.DoubleQuotedStyle}
-		if strings.Contains(v.Text, "\n") {
+		if literal(v.Text) {
 			n.Style = yaml.LiteralStyle
 		}
 		return n
 	case Binary:
-		n := &yaml.Node{}
-		n.SetString(v.Text)
-		return n
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!binary", Style: yaml.TaggedStyle, Value: base64.StdEncoding.EncodeToString([]byte(v.Text))}
 	case Absent, Null:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Value: v.Text}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Value: v.Text}
+	if resolvePlain(v.Text).Kind != v.Kind {
+		n.Tag, n.Style = map[Kind]string{Bool: "!!bool", Int: "!!int", Float: "!!float", Timestamp: "!!timestamp"}[v.Kind], yaml.TaggedStyle
+	}
+	return n
 }

@@ -3,11 +3,14 @@ package cloudconfig
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -79,6 +82,9 @@ func (r *reader) document(body []byte) (v Value, err error) {
 	if len(body) > maxBody {
 		return Value{}, fmt.Errorf("yaml: larger than %d bytes", maxBody)
 	}
+	if json.Valid(body) {
+		body = plainEscapes(body)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(body))
 	var doc, next yaml.Node
 	if err := dec.Decode(&doc); err != nil {
@@ -99,6 +105,48 @@ func (r *reader) document(body []byte) (v Value, err error) {
 	return v, err
 }
 
+// plainEscapes rewrites two escapes that JSON has and the YAML library does
+// not know: "\/" and pairs of surrogates. The text must be valid JSON, so that
+// backslashes stand in strings only.
+func plainEscapes(body []byte) []byte {
+	if !bytes.ContainsRune(body, '\\') {
+		return body
+	}
+	out := make([]byte, 0, len(body))
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' {
+			out = append(out, body[i])
+			continue
+		}
+		if body[i+1] == '/' {
+			out = append(out, '/')
+			i++
+			continue
+		}
+		if r := surrogates(body[i:]); r != utf8.RuneError {
+			out = utf8.AppendRune(out, r)
+			i += len(`\ud83d\ude00`) - 1
+			continue
+		}
+		out = append(out, body[i], body[i+1])
+		i++
+	}
+	return out
+}
+
+// surrogates reads `\ud83d\ude00` at the beginning of s.
+func surrogates(s []byte) rune {
+	if len(s) < 12 || s[1] != 'u' || s[6] != '\\' || s[7] != 'u' {
+		return utf8.RuneError
+	}
+	high, err1 := strconv.ParseUint(string(s[2:6]), 16, 16)
+	low, err2 := strconv.ParseUint(string(s[8:12]), 16, 16)
+	if err1 != nil || err2 != nil {
+		return utf8.RuneError
+	}
+	return utf16.DecodeRune(rune(high), rune(low))
+}
+
 // resolve turns a node into a value. A node met again, through an alias, is
 // shared and not copied.
 func (r *reader) resolve(n *yaml.Node, depth int) (Value, error) {
@@ -108,7 +156,7 @@ func (r *reader) resolve(n *yaml.Node, depth int) (Value, error) {
 	if r.open[n] {
 		return Value{}, errAt(n, "yaml: an anchor that contains itself")
 	}
-	if depth > maxDepth {
+	if depth >= maxDepth {
 		return Value{}, errAt(n, "yaml: nested deeper than %d", maxDepth)
 	}
 	r.open[n] = true
