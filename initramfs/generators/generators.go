@@ -43,6 +43,9 @@ type Generator interface {
 func All() []Generator {
 	return []Generator{
 		initramfsTools{},
+		dracutSystemd(),
+		dracutPlain{},
+		anySystemd(),
 	}
 }
 

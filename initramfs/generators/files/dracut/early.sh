@@ -1,0 +1,4 @@
+#!/bin/sh
+# Sourced by dracut's init. Starts boothook's agent in the background: it
+# looks for the instance's user-data while the root device is being found.
+/usr/lib/boothook/boothook-agent early || :

@@ -1,0 +1,92 @@
+package generators
+
+import (
+	"strings"
+	"testing"
+
+	"boothook/initramfs/archive"
+)
+
+func systemdTree() []archive.File {
+	return []archive.File{
+		script("/usr/lib/systemd/systemd", "\x7fELF"),
+		linkTo("/init", "usr/lib/systemd/systemd"),
+		linkTo("/lib", "usr/lib"),
+		text("/usr/lib/initrd-release", ""),
+		linkTo("/etc/initrd-release", "/usr/lib/initrd-release"),
+		text("/usr/lib/systemd/system/initrd.target", ""),
+	}
+}
+
+func dracutTree(hooks string) []archive.File {
+	return []archive.File{
+		script("/init", "#!/bin/sh\n"),
+		linkTo("/lib", "usr/lib"),
+		text("/usr/lib/dracut-lib.sh", "# hookdir=/wrong\nexport PATH\nhookdir="+hooks+"\nexport hookdir\n"),
+		text("/etc/initrd-release", ""),
+	}
+}
+
+// Each kind of initrd is known for what it is, is not called baked before it
+// is, and is when the calls are in it.
+func TestGenerators(t *testing.T) {
+	tests := []struct {
+		want  string
+		base  []archive.File
+		early string // where the call ends up
+		late  string
+	}{
+		{"initramfs-tools", debian(nil), "/scripts/init-top/boothook", "/scripts/init-bottom/boothook"},
+		{"systemd", systemdTree(), "/usr/lib/systemd/system/initrd.target.wants/boothook-early.service", "/lib/systemd/system/boothook-late.service"},
+		{"dracut with systemd", append(systemdTree(), text("/usr/lib/dracut-lib.sh", "")), "/lib/systemd/system/boothook-early.service", "/lib/systemd/system/initrd.target.wants/boothook-late.service"},
+		{"dracut", dracutTree("/lib/dracut/hooks"), "/usr/lib/dracut/hooks/cmdline/00-boothook.sh", "/usr/lib/dracut/hooks/pre-pivot/99-boothook.sh"},
+		{"dracut", dracutTree(`"/var/lib/dracut/hooks"`), "/var/lib/dracut/hooks/cmdline/00-boothook.sh", "/var/lib/dracut/hooks/pre-pivot/99-boothook.sh"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			tree := treeOf(t, tt.base...)
+			g, err := Detect(tree)
+			if err != nil || g.Name() != tt.want {
+				t.Fatalf("%v, %v", g, err)
+			}
+			if err := g.Check(tree); err == nil {
+				t.Error("an unbaked initrd passes the check")
+			}
+			files, err := g.Calls(tree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			baked := extended(t, tt.base, files...)
+			if err := g.Check(baked); err != nil {
+				t.Error(err)
+			}
+			for name, want := range map[string]string{tt.early: Agent + " early", tt.late: Agent + " late --root"} {
+				if got, err := baked.ReadFile(name); err != nil || !strings.Contains(string(got), want) {
+					t.Errorf("%s: %v, %q", name, err, got)
+				}
+			}
+			if g.Install() == "" || strings.HasSuffix(g.Install(), ".") {
+				t.Errorf("install: %q", g.Install())
+			}
+		})
+	}
+}
+
+func TestSystemdHidden(t *testing.T) {
+	base := append(systemdTree(), linkTo("/etc/systemd/system/boothook-late.service", "/dev/null"))
+	calls, err := anySystemd().Calls(treeOf(t, base...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := anySystemd().Check(extended(t, base, calls...)); err == nil || !strings.Contains(err.Error(), "hides") {
+		t.Errorf("masked, and yet: %v", err)
+	}
+}
+
+func TestDracutWithoutHookdir(t *testing.T) {
+	for _, dir := range []string{"", "$PREFIX/hooks", "relative"} {
+		if files, err := (dracutPlain{}).Calls(treeOf(t, dracutTree(dir)...)); err == nil {
+			t.Errorf("hookdir=%s gives %d files", dir, len(files))
+		}
+	}
+}
