@@ -42,6 +42,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"bake", "put the agent into an initrd", runBake},
+		{"boot", "boot an image in QEMU with simulated metadata and show what happened", runBoot},
 		{"parts", "list the parts of user-data", runParts},
 		{"serve", "run a simulated metadata service", runServe},
 	}

@@ -43,6 +43,9 @@ func newConsole(zero time.Time, log io.Writer) *Console {
 	return &Console{zero: zero, log: log, changed: make(chan struct{})}
 }
 
+// Elapsed is the time since power-on.
+func (c *Console) Elapsed() time.Duration { return time.Since(c.zero) }
+
 // Write takes the next bytes; it never fails.
 func (c *Console) Write(b []byte) (int, error) {
 	c.mu.Lock()

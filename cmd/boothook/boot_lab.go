@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"boothook/cmd/boothook/vm"
+	"boothook/initramfs/report"
+	"boothook/netboot/simulate"
+)
+
+const (
+	// settleTimeout bounds the wait, after the login prompt, for late jobs.
+	settleTimeout = 3 * time.Minute
+	// bannerGrace is how long sshd may be later than the login prompt.
+	bannerGrace = 30 * time.Second
+	// maxReport bounds what is read of a report, in bytes.
+	maxReport = 8 << 20
+)
+
+// A lab is everything around one boot.
+type lab struct {
+	o       *bootOptions
+	e       env
+	dir     string
+	disk    string
+	root    vm.RootFS
+	accel   vm.Accel
+	network *vm.Network
+	key     vm.Key
+	stop    context.CancelFunc // of the services
+	all     sync.WaitGroup     // the services
+	mu      sync.Mutex         // guards requests
+	// requests is what the metadata service was asked.
+	requests []simulate.Entry
+}
+
+// newLab sets the stage: disk, network, key and services.
+func newLab(ctx context.Context, e env, o *bootOptions, dir string) (_ *lab, err error) {
+	l := &lab{o: o, e: e, dir: dir, disk: o.disk}
+	if l.disk == "" {
+		l.disk = filepath.Join(dir, "disk.img")
+	}
+	if err := l.makeDisk(); err != nil {
+		return nil, err
+	}
+	switch vm.Accel(o.accel) {
+	case vm.KVM, vm.TCG:
+		l.accel = vm.Accel(o.accel)
+	case "auto":
+		if l.accel, err = vm.ChooseAccel(ctx, o.cache, o.kernel); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, usagef("boot: --accel is kvm, tcg or auto, not %q", o.accel)
+	}
+	if l.key, err = vm.NewKey(ctx, dir, "boothook-boot"); err != nil {
+		return nil, err
+	}
+	hosts := map[string]string{}
+	for _, name := range o.names {
+		hosts[name] = vm.ServerAddress
+	}
+	if l.network, err = vm.NewNetwork(ctx, dir, hosts); err != nil {
+		return nil, err
+	}
+	if err := l.serve(ctx); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// makeDisk gives the guest a disk to write to, unless it has one already.
+func (l *lab) makeDisk() error {
+	_, err := os.Stat(l.disk)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && l.o.disk == "" {
+		err = vm.CopyDisk(l.o.image, l.disk)
+	}
+	if err != nil {
+		return err
+	}
+	l.root, err = vm.FindRoot(l.disk)
+	return err
+}
+
+// serve starts the metadata service and the file server.
+func (l *lab) serve(ctx context.Context) error {
+	ctx, l.stop = context.WithCancel(ctx)
+	cloud, err := simulate.Find(l.o.cloud)
+	if err != nil {
+		return usagef("boot: %v", err)
+	}
+	if !l.o.noMetadata {
+		machine := l.o.machine
+		machine.PublicKeys = append(machine.PublicKeys, l.key.Public)
+		server := simulate.Server{Handler: cloud.New(machine), Log: func(r simulate.Entry) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.requests = append(l.requests, r)
+		}}
+		listener, err := l.network.Listen("tcp", cloud.Address)
+		if err != nil {
+			return fmt.Errorf("serve metadata: %w", err)
+		}
+		l.all.Go(func() { l.complain("metadata service", server.Serve(ctx, listener)) })
+	}
+	if l.o.www == "" {
+		return nil
+	}
+	listener, err := l.network.Listen("tcp", net.JoinHostPort(vm.ServerAddress, "80"))
+	if err != nil {
+		return fmt.Errorf("serve %s: %w", l.o.www, err)
+	}
+	files := &http.Server{Handler: http.FileServer(http.Dir(l.o.www)), ReadHeaderTimeout: time.Minute}
+	context.AfterFunc(ctx, func() { _ = files.Close() })
+	l.all.Go(func() {
+		if err := files.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			l.complain("file server", err)
+		}
+	})
+	return nil
+}
+
+func (l *lab) complain(who string, err error) {
+	if err != nil {
+		fmt.Fprintf(l.e.stderr, "boothook: %s: %v\n", who, err)
+	}
+}
+
+// close ends what the lab started.
+func (l *lab) close() {
+	if l.stop != nil {
+		l.stop()
+	}
+	l.all.Wait()
+	l.complain("network", l.network.Close())
+}
+
+// words are the kernel's: the root, a console to read, and what was asked.
+func (l *lab) words() []string {
+	root := l.o.root
+	if root == "" {
+		root = l.root.Device()
+	}
+	words := []string{"root=" + root, "console=ttyS0"}
+	if l.accel == vm.TCG {
+		words = append(words, "mitigations=off") // twice as fast when emulated
+	}
+	return append(words, strings.Fields(l.o.appendWords)...)
+}
+
+// boot boots once and collects what happened.
+func (l *lab) boot(ctx context.Context) (*bootResult, error) {
+	ctx, cut := context.WithCancel(ctx)
+	defer cut()
+	machine := vm.Machine{
+		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.kernel, Initrd: l.o.initrd,
+		Words: l.words(), Accel: l.accel, MemoryMB: l.o.memory, Probe: l.o.ports,
+	}
+	if !l.o.noSign {
+		machine.DMI = vm.EC2(l.o.machine.InstanceID)
+	}
+	guest, err := vm.Start(ctx, machine)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { cut(); <-guest.Done() }()
+	fmt.Fprintf(l.e.stderr, "boothook: boot with %s; to do the same by hand:\n%s\n", l.accel, guest.Command)
+	r := &bootResult{guest: guest, ports: l.o.ports}
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		r.stages = follow(guest.Console, l.e.stderr)
+	}()
+	if err := l.settle(ctx, guest, r); err != nil {
+		return nil, errors.Join(err, l.lastWords(guest))
+	}
+	progress(l.e.stderr, guest.Console.Elapsed(), "power off")
+	if err := guest.PowerOff(ctx); err != nil {
+		return nil, err
+	}
+	<-followed
+	l.mu.Lock()
+	r.requests = l.requests
+	l.mu.Unlock()
+	return r, l.readReport(ctx, r)
+}
+
+// settle waits until the guest is up and its late jobs are done, and asks it
+// what only the running system knows.
+func (l *lab) settle(ctx context.Context, guest *vm.Guest, r *bootResult) error {
+	if _, err := guest.Console.Wait(ctx, " login:"); err != nil {
+		return err
+	}
+	grace, cancel := context.WithTimeout(ctx, bannerGrace)
+	defer cancel()
+	banner, err := guest.Prober.Wait(grace, l.o.ports...)
+	if err != nil {
+		return ctx.Err() // no sshd on a watched port: said in the summary
+	}
+	progress(l.e.stderr, banner.At, fmt.Sprintf("port %d speaks: %s", banner.Port, banner.Text))
+	ctx, cancel = context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	l.ask(ctx, vm.Login{Network: l.network, Key: l.key, User: l.o.user, Port: banner.Port}, r)
+	return nil
+}
+
+// ask logs in and collects what only the running system knows. A guest that
+// does not let us in has booted all the same.
+func (l *lab) ask(ctx context.Context, login vm.Login, r *bootResult) {
+	var text []byte
+	text, r.loginErr = login.Run(ctx, "systemctl is-system-running --wait >/dev/null 2>&1; sudo -n cat "+report.RunPath+" 2>/dev/null || true")
+	if r.loginErr != nil {
+		return
+	}
+	if len(text) > 0 {
+		if r.report, r.loginErr = report.Decode(text); r.loginErr != nil {
+			return
+		}
+	}
+	r.asked = true
+	if r.report != nil {
+		text, r.loginErr = login.Run(ctx, "sudo -n cat "+report.LatePath+" 2>/dev/null || true")
+		r.report.MergeLate(text)
+	}
+	if r.loginErr == nil {
+		r.sshd, r.loginErr = login.Run(ctx, "sudo -n journalctl -b -u ssh -o cat --no-pager | grep 'Server listening' || true")
+	}
+}
+
+// readReport reads what the agent left on the disk, for want of a login.
+func (l *lab) readReport(ctx context.Context, r *bootResult) error {
+	if r.asked {
+		return nil
+	}
+	text, err := l.root.ReadFile(ctx, report.KeptPath, maxReport)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.report, err = report.Decode(text)
+	return err
+}
+
+// lastWords shows the end of the serial log of a boot that went wrong.
+func (l *lab) lastWords(guest *vm.Guest) error {
+	const last = 20
+	lines := guest.Console.Lines()
+	for _, line := range lines[max(0, len(lines)-last):] {
+		if _, err := fmt.Fprintf(l.e.stderr, "%9.3f %s\n", line.At.Seconds(), line.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stages are the moments that a serial console tells of, in boot order.
+var stages = []struct{ text, name string }{
+	{"Linux version", "kernel"},
+	{"Run /init as init process", "initrd"},
+	{"systemd[1]: systemd ", "pivot: systemd is PID 1"},
+	{"Reached target sysinit.target", "sysinit.target"},
+	{"Reached target network.target", "network.target"},
+	{"Started ssh.service", "ssh.service"},
+	{"Reached target multi-user.target", "multi-user.target"},
+	{" login:", "login prompt"},
+}
+
+// follow shows the progress, until the guest ends: every stage once, and
+// every line of boothook's own.
+func follow(console *vm.Console, w io.Writer) []vm.Line {
+	var seen []vm.Line
+	next := 0
+	console.Follow(func(line vm.Line) {
+		text := ""
+		if _, own, ok := strings.Cut(line.Text, "boothook: "); ok {
+			text = "boothook: " + own
+		}
+		for i, s := range stages[next:] {
+			if strings.Contains(line.Text, s.text) {
+				text, next = s.name, next+i+1
+				break
+			}
+		}
+		if text != "" {
+			seen = append(seen, vm.Line{At: line.At, Text: text})
+			progress(w, line.At, text)
+		}
+	})
+	return seen
+}
+
+func progress(w io.Writer, at time.Duration, text string) {
+	fmt.Fprintf(w, "%8.1f s  %s\n", at.Seconds(), text)
+}
