@@ -17,13 +17,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The waits of a DHCPv4 exchange. RFC 2131 §4.1 starts at 4 s, which is a
-// whole boot; the cloud's own servers answer within milliseconds.
+// The waits of a DHCPv4 exchange. RFC 2131 §4.1 repeats after 4, 8, 16 s:
+// longer than a whole boot.
 const (
-	firstWait    = 600 * time.Millisecond // for an answer to the first message, ±50 %
-	maxWait      = 8 * time.Second        // for an answer to any message, ±10 %
-	requestTries = 3                      // REQUESTs for one offer before it is given up
-	maxMessage   = 1500                   // bytes of a message we take
+	// DefaultPace is how often a DHCPv4 server is asked at first. Switches
+	// that guard against floods cut off ports with more than 10 to 15 DHCP
+	// messages a second, so a physical network must not be asked much faster.
+	DefaultPace = 500 * time.Millisecond
+	// CloudPace suits virtual networks, where a server that becomes ready
+	// without a sign is found 40 ms later on the average.
+	CloudPace = 80 * time.Millisecond
+
+	eagerFor    = 10 * time.Second // at that pace; then each wait is twice the last
+	maxWait     = 8 * time.Second
+	requestFor  = 2 * time.Second // for the server's yes or no to what it has offered
+	patience    = time.Second     // for another offer than that of a server that failed us
+	spread      = 50              // percent that a wait may be shorter or longer, by chance
+	maxMessage  = 1500            // bytes of a message that we take
+	nakInterval = 500 * time.Millisecond
 )
 
 // The outcomes of an exchange that are no lease.
@@ -49,7 +60,8 @@ type client4 struct {
 	conn  net.PacketConn
 	hw    net.HardwareAddr
 	start time.Time
-	rapid bool // ask for RFC 4039's two-message exchange
+	pace  time.Duration // between messages at first
+	rapid bool          // ask for RFC 4039's two-message exchange
 
 	// shunned are servers whose offers led nowhere: another's offer is
 	// preferred as long as one comes.
@@ -58,13 +70,13 @@ type client4 struct {
 
 // lease4 gets a DHCPv4 lease for the link with this index. It tries until it
 // has one or ctx ends; it returns errLinkDown if the link does.
-func lease4(ctx context.Context, index int, hw net.HardwareAddr, rapid bool, log func(string)) (Lease, error) {
+func lease4(ctx context.Context, index int, hw net.HardwareAddr, o *Options, log func(string)) (Lease, error) {
 	conn, err := listen4(index)
 	if err != nil {
 		return Lease{}, fmt.Errorf("open dhcp socket: %w", err)
 	}
 	defer conn.Close()
-	c := &client4{conn: conn, hw: hw, start: time.Now(), rapid: rapid, shunned: map[string]bool{}}
+	c := &client4{conn: conn, hw: hw, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, shunned: map[string]bool{}}
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
 	for {
 		l, err := c.exchange(ctx)
@@ -77,8 +89,10 @@ func lease4(ctx context.Context, index int, hw net.HardwareAddr, rapid bool, log
 			return Lease{}, err
 		}
 		log("dhcp: " + err.Error() + "; asking again")
-		if err := sleep(ctx, jitter(firstWait, 50)); err != nil {
-			return Lease{}, err
+		if !errors.Is(err, errNoAnswer) { // that one has cost its time
+			if err := sleep(ctx, jitter(nakInterval)); err != nil {
+				return Lease{}, err
+			}
 		}
 	}
 }
@@ -119,48 +133,59 @@ func (c *client4) exchange(ctx context.Context) (Lease, error) {
 	if c.rapid {
 		discover.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionRapidCommit, nil))
 	}
-	var offer *dhcpv4.DHCPv4
-	for wait := firstWait; offer == nil; wait = min(2*wait, maxWait) {
-		discover.NumSeconds = c.seconds()
-		offer, err = c.offer(ctx, discover, jitter(wait, spread(wait)))
-		if err != nil && !errors.Is(err, errNoAnswer) {
-			return Lease{}, err
-		}
+	offer, err := c.discover(ctx, discover)
+	if err != nil {
+		return Lease{}, err
 	}
 	if offer.MessageType() == dhcpv4.MessageTypeAck {
 		return leaseFromACK(offer) // rapid commit
 	}
-	server := offer.ServerIdentifier().String()
 	l, err := c.request(ctx, offer)
 	if err != nil && !errors.Is(err, errLinkDown) && ctx.Err() == nil {
+		server := offer.ServerIdentifier().String()
 		c.shunned[server] = true
 		return Lease{}, fmt.Errorf("server %s: %w", server, err)
 	}
 	return l, err
 }
 
-// offer sends a DISCOVER and returns the first good offer. One from a shunned
-// server is taken only when the wait is over and nobody else has offered.
-func (c *client4) offer(ctx context.Context, discover *dhcpv4.DHCPv4, wait time.Duration) (*dhcpv4.DHCPv4, error) {
+// discover sends a DISCOVER until there is a good offer. One from a shunned
+// server is taken only when nobody else has offered in a while.
+func (c *client4) discover(ctx context.Context, msg *dhcpv4.DHCPv4) (*dhcpv4.DHCPv4, error) {
 	var second *dhcpv4.DHCPv4
-	msg, err := c.ask(ctx, discover, wait, func(m *dhcpv4.DHCPv4) bool {
-		rapid := c.rapid && m.MessageType() == dhcpv4.MessageTypeAck && m.Options.Has(dhcpv4.OptionRapidCommit)
-		if m.MessageType() != dhcpv4.MessageTypeOffer && !rapid || m.ServerIdentifier() == nil {
-			return false
+	begun := time.Now()
+	for wait := c.pace; ; {
+		msg.NumSeconds = c.seconds()
+		offer, err := c.ask(ctx, msg, jitter(wait), func(m *dhcpv4.DHCPv4) bool {
+			if !c.isOffer(m) {
+				return false
+			}
+			if c.shunned[m.ServerIdentifier().String()] {
+				second = m
+				return false
+			}
+			return true
+		})
+		switch {
+		case !errors.Is(err, errNoAnswer):
+			return offer, err
+		case second != nil && time.Since(begun) > patience:
+			return second, nil
+		case time.Since(c.start) > eagerFor:
+			wait = min(2*wait, maxWait)
 		}
-		if _, err := leaseFromACK(m); err != nil {
-			return false
-		}
-		if c.shunned[m.ServerIdentifier().String()] {
-			second = m
-			return false
-		}
-		return true
-	})
-	if errors.Is(err, errNoAnswer) && second != nil {
-		return second, nil
 	}
-	return msg, err
+}
+
+// isOffer says whether a message offers what a host can use; with rapid
+// commit an ACK may do that, too.
+func (c *client4) isOffer(m *dhcpv4.DHCPv4) bool {
+	rapid := c.rapid && m.MessageType() == dhcpv4.MessageTypeAck && m.Options.Has(dhcpv4.OptionRapidCommit)
+	if m.MessageType() != dhcpv4.MessageTypeOffer && !rapid || m.ServerIdentifier() == nil {
+		return false
+	}
+	_, err := leaseFromACK(m)
+	return err == nil
 }
 
 // request asks for what was offered until the server says yes or no.
@@ -170,23 +195,24 @@ func (c *client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (Lease, err
 		return Lease{}, fmt.Errorf("make request: %w", err)
 	}
 	server := offer.ServerIdentifier()
-	err = errNoAnswer
-	for i, wait := 0, firstWait; i < requestTries && errors.Is(err, errNoAnswer); i, wait = i+1, 2*wait {
-		var ack *dhcpv4.DHCPv4
+	begun := time.Now()
+	for wait := c.pace; time.Since(begun) < requestFor; wait *= 2 {
 		request.NumSeconds = c.seconds()
-		ack, err = c.ask(ctx, request, jitter(wait, spread(wait)), func(m *dhcpv4.DHCPv4) bool {
+		ack, err := c.ask(ctx, request, jitter(wait), func(m *dhcpv4.DHCPv4) bool {
 			kind := m.MessageType()
 			return (kind == dhcpv4.MessageTypeAck || kind == dhcpv4.MessageTypeNak) && m.ServerIdentifier().Equal(server)
 		})
 		switch {
+		case errors.Is(err, errNoAnswer):
+			continue
 		case err != nil:
+			return Lease{}, err
 		case ack.MessageType() == dhcpv4.MessageTypeNak:
 			return Lease{}, errNAK
-		default:
-			return leaseFromACK(ack)
 		}
+		return leaseFromACK(ack)
 	}
-	return Lease{}, err
+	return Lease{}, errNoAnswer
 }
 
 // ask sends a message and reads until an answer to it matches or wait is over.
@@ -265,18 +291,10 @@ func socketError(op string, err error) error {
 	return fmt.Errorf("%s dhcp message: %w", op, err)
 }
 
-// spread is how far jitter may move a wait: far at first, when many machines
-// may have been switched on together, little later.
-func spread(wait time.Duration) int {
-	if wait <= firstWait {
-		return 50
-	}
-	return 10
-}
-
-// jitter moves d by up to percent of itself either way.
-func jitter(d time.Duration, percent int) time.Duration {
-	span := int64(d) * int64(percent) / 100
+// jitter moves d by up to spread percent of itself either way, so that
+// machines that were switched on together do not stay in step.
+func jitter(d time.Duration) time.Duration {
+	span := int64(d) * spread / 100
 	return d + time.Duration(rand.Int64N(2*span+1)-span)
 }
 

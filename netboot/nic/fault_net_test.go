@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,7 +154,7 @@ func TestNeverAcknowledges(t *testing.T) {
 		}
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{Only: "eth0"})
+	m := start(t, t.Context(), Options{})
 	if l := next(t, m, 8*time.Second); l.ServerID != netip.MustParseAddr("10.1.0.1") {
 		t.Errorf("lease %+v", l)
 	}
@@ -172,7 +173,7 @@ func TestNAK(t *testing.T) {
 		return honest("10.1.0.1", "10.1.0.50")(kind, n, msg)
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{Only: "eth0"})
+	m := start(t, t.Context(), Options{})
 	next(t, m, 4*time.Second)
 	restored(t, m, before)
 }
@@ -193,7 +194,7 @@ func TestLossAndNoise(t *testing.T) {
 		return append([]*dhcpv4.DHCPv4{otherXID, otherHW, noAddr, otherAck}, honest("10.1.0.1", "10.1.0.50")(kind, n, msg)...)
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{Only: "eth0"})
+	m := start(t, t.Context(), Options{})
 	if l := next(t, m, 6*time.Second); l.Prefix.String() != "10.1.0.50/24" {
 		t.Errorf("lease %+v", l)
 	}
@@ -209,7 +210,8 @@ func TestRapidCommit(t *testing.T) {
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping", "--dhcp-rapid-commit")
 	before := state(t)
 	m := start(t, t.Context(), Options{RapidCommit: true})
-	if l := next(t, m, 3*time.Second); l.Options[80] == nil {
+	l := next(t, m, 3*time.Second)
+	if _, ok := l.Options[80]; !ok {
 		t.Errorf("the lease did not come by rapid commit: %+v", l)
 	}
 	restored(t, m, before)
@@ -233,7 +235,7 @@ func TestManyLinks(t *testing.T) {
 	if err := m.Settle(l.Index); err != nil {
 		t.Error(err)
 	}
-	if links := sh(t, "ip -o link show up"); strings.Count(links, "eth") != 1 || !strings.Contains(links, "eth13") {
+	if links := sh(t, "ip -o link show up"); strings.Count(links, ": eth") != 1 || !strings.Contains(links, ": eth13") {
 		t.Errorf("up after settling:\n%s", links)
 	}
 	if got := fetch(t, "peer-eth13", &l, "10.13.0.1:80"); got != "peer-eth13" {
@@ -319,14 +321,16 @@ func TestNextClientGetsSameAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	c := &client4{conn: conn, hw: ours.HW, start: time.Now(), shunned: map[string]bool{}}
+	c := &client4{conn: conn, hw: ours.HW, start: time.Now(), pace: DefaultPace, shunned: map[string]bool{}}
 	// As systemd-networkd does: RFC 4361, an IAID and a DUID.
 	networkd := dhcpv4.OptGeneric(dhcpv4.OptionClientIdentifier, []byte("\xff\x00\x00\x00\x01\x00\x02\x00\x00\xab\x11\x01\x02\x03\x04\x05\x06\x07\x08"))
 	discover, err := dhcpv4.NewDiscovery(ours.HW, c.common, dhcpv4.WithOption(networkd))
 	if err != nil {
 		t.Fatal(err)
 	}
-	offer, err := c.offer(t.Context(), discover, 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	offer, err := c.discover(ctx, discover)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -463,6 +467,41 @@ func TestUdev(t *testing.T) {
 	announceUdev(t, bytes.ReplaceAll(udevMessage("ACTION=add\x00SUBSYSTEM=net\x00IFINDEX=#\x00"), []byte("#"), []byte(index)))
 	if l := next(t, m, 3*time.Second); l.Name != "enp0s1" {
 		t.Errorf("lease on %s", l.Name)
+	}
+	if err := m.Restore(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A server that becomes ready without any sign is found soon, whenever that
+// is: nine links, whose servers are ready after 0 to 4 s.
+func TestReadyLater(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	began := time.Now()
+	ready := map[string]time.Duration{}
+	for i := range 9 {
+		name, at := fmt.Sprintf("eth%d", i), time.Duration(i)*500*time.Millisecond
+		ready[name] = at + time.Second // making the links takes some time
+		server := honest("10.1.0.1", "10.1.0.50")
+		scripted(t, name, fmt.Sprintf("02:00:00:00:00:%02x", i), func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
+			if time.Since(began) < ready[name] {
+				return nil
+			}
+			return server(kind, n, msg)
+		})
+	}
+	m := start(t, t.Context(), Options{Pace: CloudPace})
+	var delays []time.Duration
+	for range 9 {
+		l := next(t, m, 8*time.Second)
+		delays = append(delays, l.At.Sub(began)-ready[l.Name])
+	}
+	slices.Sort(delays)
+	t.Logf("from ready to leased: %v", delays)
+	if median := delays[len(delays)/2]; median > CloudPace {
+		t.Errorf("median %v", median)
 	}
 	if err := m.Restore(); err != nil {
 		t.Error(err)

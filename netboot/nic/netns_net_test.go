@@ -13,11 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // insideEnv marks the copy of the test binary that runs in its own namespaces.
@@ -73,8 +76,11 @@ func newPeer(t *testing.T, name, mac, addr string) (ns string) {
 func dnsmasq(t *testing.T, ns string, args ...string) {
 	t.Helper()
 	dir := t.TempDir()
+	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--port=") }) {
+		args = append(args, "--port=0")
+	}
 	args = append([]string{"netns", "exec", ns, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
-		"--no-hosts", "--port=0", "--log-dhcp", "--log-facility=-", "--pid-file", "--dhcp-authoritative", "--user=root",
+		"--no-hosts", "--log-dhcp", "--log-facility=-", "--pid-file", "--dhcp-authoritative", "--user=root",
 		"--interface=p", "--bind-dynamic", "--leasefile-ro", "--dhcp-leasefile=" + filepath.Join(dir, "leases")}, args...)
 	cmd := exec.Command("ip", args...)
 	var log syncBuffer
@@ -188,7 +194,7 @@ func restored(t *testing.T, m *Manager, before string) {
 		t.Errorf("restore: %v", err)
 	}
 	if after := state(t); after != before {
-		t.Errorf("not as found; before:\n%s\nafter:\n%s", before, after)
+		t.Errorf("not as found (-before +after):\n%s", cmp.Diff(strings.Split(before, "\n"), strings.Split(after, "\n")))
 	}
 }
 

@@ -55,6 +55,8 @@ type Options struct {
 	// RapidCommit asks for leases in two messages instead of four (RFC
 	// 4039). Some servers answer it badly, so it must be asked for.
 	RapidCommit bool
+	// Pace is how often a DHCPv4 server is asked at first; 0: DefaultPace.
+	Pace time.Duration
 	// UdevWait is how long a link waits for udevd to finish with it; after
 	// that it is used with a warning. 0: no udevd runs.
 	UdevWait time.Duration
@@ -89,6 +91,9 @@ type Manager struct {
 func Start(ctx context.Context, o Options) (*Manager, error) {
 	if o.Log == nil {
 		o.Log = func(string) {}
+	}
+	if o.Pace <= 0 {
+		o.Pace = DefaultPace
 	}
 	m := &Manager{
 		opts:    o,

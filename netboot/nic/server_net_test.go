@@ -4,11 +4,13 @@ package nic
 
 import (
 	"net"
+	"runtime"
 	"testing"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,25 +18,11 @@ import (
 // kind, counted from 1.
 type script func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4
 
-// scripted runs a DHCP server that no real one can be made to be, on the
-// other end of NAME, which it makes as "NAME-s" in this same namespace.
+// scripted runs a DHCP server that no real one can be made to be, behind a
+// link NAME that it makes.
 func scripted(t *testing.T, name, mac string, s script) {
 	t.Helper()
-	sh(t, "ip link add "+name+" address "+mac+" type veth peer name "+name+"-s && ip link set "+name+"-s up")
-	serve(t, name+"-s", s)
-}
-
-// serve runs a scripted server on a link until the test ends.
-func serve(t *testing.T, name string, s script) {
-	t.Helper()
-	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := packet.Listen(ifi, packet.Datagram, unix.ETH_P_IP, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := listenIn(t, newPeer(t, name, mac, "10.1.0.1/24"), "p")
 	t.Cleanup(func() { raw.Close() })
 	conn := nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ServerPort})
 	go func() {
@@ -56,6 +44,36 @@ func serve(t *testing.T, name string, s script) {
 			}
 		}
 	}()
+}
+
+// listenIn opens a packet socket on a link of another namespace.
+func listenIn(t *testing.T, ns, name string) *packet.Conn {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	there, err := netns.GetFromPath("/run/netns/" + ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	if err := netns.Set(there); err != nil {
+		t.Fatal(err)
+	}
+	defer netns.Set(here)
+	ifi, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := packet.Listen(ifi, packet.Datagram, unix.ETH_P_IP, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 // answer makes a server's answer to a message.

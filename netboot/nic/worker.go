@@ -121,7 +121,7 @@ func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error
 	if c.Method == MethodDHCP {
 		attrs, _ := l.now()
 		var err error
-		lease, err = lease4(try, l.index, attrs.HardwareAddr, m.opts.RapidCommit, func(s string) { m.logf(l, "%s", s) })
+		lease, err = lease4(try, l.index, attrs.HardwareAddr, &m.opts, func(s string) { m.logf(l, "%s", s) })
 		if cause := context.Cause(try); cause != nil {
 			return Lease{}, cause
 		}
