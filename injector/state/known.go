@@ -167,7 +167,7 @@ func (r *reader) id(path string) string {
 	if !ok {
 		return ""
 	}
-	id, err := SafeID(strings.TrimSpace(string(body)))
+	id, err := SafeID(string(body))
 	if err != nil {
 		r.problem(path, "damaged: %v", err)
 		return ""

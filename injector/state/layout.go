@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"boothook/injector/plan"
 	"boothook/netboot/instance"
@@ -89,7 +90,7 @@ func Finish(d Decision, k Known, c Content) ([]plan.Step, error) {
 		{Kind: plan.Link, Path: InstanceLink, Target: InstanceDir(d.ID), Frequency: plan.PerBoot, Why: why},
 		file(CloudDir+"/data/previous-instance-id", previous+"\n", 0o644),
 		file(CloudDir+"/data/previous-datasource", source+"\n", 0o644),
-		file(CloudDir+"/data/instance-id", d.ID+"\n", 0o644),
+		file(CloudDir+"/data/instance-id", strings.TrimSpace(c.Instance.ID)+"\n", 0o644),
 	}
 	record, err := marshalRecord(d.ID, c)
 	if err != nil {
@@ -138,9 +139,9 @@ func Renew(d Decision, k Known, keepHostKeys bool, machineID string, rest []plan
 		return steps
 	}
 	if k.MachineID != "" && machineID != "" {
-		steps = append(steps, file(machineIDPath, machineID+"\n", 0o444))
+		steps = append(steps, renewed(machineIDPath, machineID+"\n", 0o444))
 		if k.DBusMachineID != "" {
-			steps = append(steps, file(dbusIDPath, machineID+"\n", 0o644))
+			steps = append(steps, renewed(dbusIDPath, machineID+"\n", 0o644))
 		}
 	}
 	if k.HasRandomSeed {
@@ -164,8 +165,11 @@ func secret(path string, body []byte) plan.Step {
 	return plan.Step{Kind: plan.File, Path: path, Body: body, Mode: 0o600, Secret: true, Frequency: plan.PerBoot, Why: why}
 }
 
-func remove(path string) plan.Step {
-	return plan.Step{Kind: plan.Remove, Path: path, Frequency: plan.PerBoot, Why: why}
+// remove and renewed are for what is due only with a new instance.
+func remove(path string) plan.Step { return plan.Step{Kind: plan.Remove, Path: path, Why: why} }
+
+func renewed(path, body string, mode uint32) plan.Step {
+	return plan.Step{Kind: plan.File, Path: path, Body: []byte(body), Mode: mode, Why: why}
 }
 
 func sem(path string, w plan.Why) plan.Step {

@@ -83,11 +83,12 @@ var (
 	ErrBadName = errors.New("state: unusable file name")
 )
 
-// SafeID gives the form in which an instance-id names its directory: slashes
-// become underscores, as in cloud-init. An id that is empty, too long, not
-// UTF-8, "." or "..", or that holds a control character gives ErrBadID.
+// SafeID gives the form in which an instance-id names its directory: white
+// space around it goes, and slashes become underscores, as in cloud-init. An
+// id that is empty, too long, not UTF-8, "." or "..", or that holds a control
+// character gives ErrBadID.
 func SafeID(id string) (string, error) {
-	safe := strings.ReplaceAll(id, "/", "_")
+	safe := strings.ReplaceAll(strings.TrimSpace(id), "/", "_")
 	switch {
 	case safe == "":
 		return "", fmt.Errorf("%w: empty", ErrBadID)
