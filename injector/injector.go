@@ -10,15 +10,15 @@ package injector
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"boothook/injector/cloudconfig"
-	"boothook/injector/cloudconfig/hostkey"
 	"boothook/injector/hooks"
 	"boothook/injector/jobs"
 	"boothook/injector/plan"
@@ -63,6 +63,9 @@ type Options struct {
 	Get Getter
 	// Stage is told what begins and how long it may take; nil is fine.
 	Stage func(stage string, within time.Duration)
+	// NewHostKey makes SSH host keys; nil leaves it to the root's own
+	// ssh-keygen.
+	NewHostKey KeyMaker
 	// Apply is how the plan is written.
 	Apply root.Options
 }
@@ -111,6 +114,9 @@ func Inject(ctx context.Context, r *root.Root, p *Prepared, o Options) Result {
 
 func (w *work) run(ctx context.Context) error {
 	w.stage("reading the root", ApplyTime)
+	if err := w.root.MountFor([]string{state.CloudDir, state.OwnDir}); err != nil {
+		return fmt.Errorf("reach the root's state: %w", err)
+	}
 	if err := w.recover(ctx); err != nil {
 		return err
 	}
@@ -124,7 +130,7 @@ func (w *work) run(ctx context.Context) error {
 	w.decode(ctx, base)
 	w.runHooks(ctx)
 	w.stage("planning and applying", ApplyTime)
-	if err := w.plan(); err != nil {
+	if err := w.plan(ctx); err != nil {
 		return err
 	}
 	return w.apply(ctx)
@@ -234,7 +240,7 @@ func (w *work) hooks() []hooks.Hook {
 }
 
 // plan makes the plan: parts and facts in, steps out.
-func (w *work) plan() error {
+func (w *work) plan(ctx context.Context) error {
 	facts, err := w.root.Facts(cloudconfig.AskExists()...)
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
@@ -243,7 +249,7 @@ func (w *work) plan() error {
 	dir := state.InstanceDir(d.ID)
 	asked := cloudconfig.Plan(cloudconfig.Context{
 		Instance: w.prepared.Instance, Facts: facts, NewInstance: d.New,
-		InstanceDir: dir, HostKey: w.hostKey, Rand: rand.Reader,
+		InstanceDir: dir, HostKey: w.hostKey(ctx), Rand: randomness{},
 	}, w.cfg)
 	late := jobs.Plan(jobs.Context{
 		Facts: facts, InstanceDir: dir, DisableCloudInit: !w.KeepCloudInit,
@@ -268,16 +274,6 @@ func (w *work) plan() error {
 	w.result.Plan = plan.Plan{Version: plan.Version, InstanceID: d.ID, Steps: d.Select(steps)}
 	w.result.Hostname = hostname(steps)
 	return nil
-}
-
-// hostKey makes an SSH host key. Its comment is what ssh-keygen would write.
-func (w *work) hostKey(kind string) (cloudconfig.KeyPair, error) {
-	name := w.prepared.Instance.Hostname
-	if name == "" {
-		name = "localhost"
-	}
-	private, public, err := hostkey.Generate(kind, "root@"+name)
-	return cloudconfig.KeyPair{Private: private, Public: public}, err
 }
 
 // content is what the root keeps of the instance.
@@ -339,4 +335,19 @@ func (w *work) problem(p ...instance.Problem) {
 
 func (w *work) warn(message string) {
 	w.problem(instance.Problem{Origin: "boothook", Message: message, Warning: true})
+}
+
+// randomness is the kernel's, once it is good. crypto/rand gives the same, for
+// a hundred kilobytes of the agent.
+type randomness struct{}
+
+func (randomness) Read(b []byte) (int, error) {
+	for n := 0; n < len(b); {
+		got, err := unix.Getrandom(b[n:], 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return n, fmt.Errorf("getrandom: %w", err)
+		}
+		n += max(got, 0)
+	}
+	return len(b), nil
 }

@@ -137,7 +137,7 @@ func (b *builder) strings(name string, v Value) []string {
 
 // AskExists lists the paths that planning looks up in Facts.Exists.
 func AskExists() []string {
-	paths := hostKeyPaths()
+	paths := append(hostKeyPaths(), sshdPaths()...)
 	slices.Sort(paths)
 	return paths
 }

@@ -89,6 +89,9 @@ func (b *builder) authorize(user string, keys []string, prefix string, why plan.
 	}
 }
 
+// sshdPaths are where an sshd stands in a root that has one.
+func sshdPaths() []string { return []string{"/usr/sbin/sshd", "/usr/bin/sshd"} }
+
 func hostKeyPath(kind string) string { return "/etc/ssh/ssh_host_" + kind + "_key" }
 
 // hostKeyPaths are the files that ssh_deletekeys takes away.
@@ -111,7 +114,7 @@ func hostKeys(b *builder) {
 	for _, s := range given {
 		steps = append(steps, s)
 	}
-	if len(given) == 0 && b.NewInstance {
+	if len(given) == 0 && b.NewInstance && slices.ContainsFunc(sshdPaths(), func(p string) bool { return b.Facts.Exists[p] }) {
 		steps = b.madeHostKeys(deletes)
 	}
 	if deletes && (b.NewInstance || len(given) > 0) {
