@@ -233,6 +233,15 @@ func Run(ctx context.Context, c Config, hooks []Hook) []Result {
 // errSetup marks what keeps every hook from running.
 var errSetup = errors.New("set up hooks")
 
+// Budget is the longest that n hooks can keep their caller waiting, as long as
+// none of them takes the hook init with it. A timeout of zero is the default.
+func Budget(n int, timeout time.Duration) time.Duration {
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	return setupTime + time.Duration(n)*(timeout+leftGrace+dyingTime)
+}
+
 // run starts the hook init, feeds it and collects its results. The results it
 // gives are those of the first hooks; the error says why there are no more.
 func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
@@ -240,7 +249,7 @@ func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
 	if req.Timeout <= 0 {
 		req.Timeout = DefaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, setupTime+time.Duration(len(hooks))*(req.Timeout+leftGrace+dyingTime))
+	ctx, cancel := context.WithTimeout(ctx, Budget(len(hooks), req.Timeout))
 	defer cancel()
 
 	tell, err := json.Marshal(req)
@@ -308,6 +317,7 @@ func collect(ctx context.Context, cmd *exec.Cmd, said *os.File) ([]Result, error
 	var err error
 	select {
 	case err = <-gone:
+		err = explainEnd(err)
 	case <-ctx.Done():
 		cmd.Process.Kill()
 		err = ctx.Err()
@@ -323,6 +333,22 @@ func collect(ctx context.Context, cmd *exec.Cmd, said *os.File) ([]Result, error
 		err = out.err
 	}
 	return out.results, err
+}
+
+// explainEnd tells a reboot(2) within the namespace from other deaths: the
+// kernel then ends the hook init as if by a signal (pid_namespaces(7)).
+func explainEnd(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	switch ws := exit.Sys().(syscall.WaitStatus); ws.Signal() {
+	case syscall.SIGHUP:
+		return errors.New("it asked for a reboot, which hooks cannot have")
+	case syscall.SIGINT:
+		return errors.New("it asked for the machine to be halted, which hooks cannot have")
+	}
+	return err
 }
 
 // A message is one line that the hook init says.

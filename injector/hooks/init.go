@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,28 +78,35 @@ func (o *output) copy(r io.Reader) (kept, dropped int64) {
 // kills who is still there after the grace. It gives the names of those it
 // killed, and false when they would not die.
 func settle(grace time.Duration) (left []string, clean bool) {
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		for {
-			_, err := syscall.Wait4(-1, nil, 0, nil)
-			if err != nil && err != syscall.EINTR {
-				return // ECHILD: nobody is left
-			}
-		}
-	}()
-	select {
-	case <-gone:
+	died := make(chan os.Signal, 1)
+	signal.Notify(died, syscall.SIGCHLD)
+	defer signal.Stop(died)
+	if reap(died, grace) {
 		return nil, true
-	case <-time.After(grace):
 	}
 	left = processes()
 	syscall.Kill(-1, syscall.SIGKILL)
-	select {
-	case <-gone:
-		return left, true
-	case <-time.After(dyingTime):
-		return left, false
+	return left, reap(died, dyingTime)
+}
+
+// reap takes leave of every child that ends within the time, the orphans that
+// PID 1 inherits among them, and says whether none is left. died gets SIGCHLD.
+func reap(died <-chan os.Signal, within time.Duration) bool {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		switch {
+		case pid > 0 || err == syscall.EINTR:
+			continue
+		case err != nil: // ECHILD
+			return true
+		}
+		select {
+		case <-died:
+		case <-late.C:
+			return false
+		}
 	}
 }
 

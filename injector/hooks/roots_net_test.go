@@ -248,6 +248,21 @@ func TestInitKilled(t *testing.T) {
 	}
 }
 
+// TestReboot: reboot(2) of a hook ends the hooks' namespace, not the machine.
+func TestReboot(t *testing.T) {
+	results, out := runHooks(t, Config{Root: newRoot(t)},
+		boothook("reboot", "#!/bin/sh\nreboot -f\nsleep 100\n"),
+		boothook("halt", "#!/bin/sh\npoweroff -f\nsleep 100\n"),
+		boothook("last", "#!/bin/sh\necho alive\n"),
+	)
+	want(t, results[2:], out, "alive")
+	for i, what := range []string{"a reboot", "the machine to be halted"} {
+		if got := results[i].Error; got != "ended with its hook init: it asked for "+what+", which hooks cannot have" {
+			t.Error(got)
+		}
+	}
+}
+
 func pid(procDir string) int {
 	n := 0
 	for _, c := range filepath.Base(procDir) {
