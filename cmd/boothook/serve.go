@@ -65,7 +65,10 @@ func runServe(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s at http://%s/ (on the cloud: http://%s/)\n", c.Name, ln.Addr(), c.Address)
+	fmt.Fprintf(e.stdout, "%s at http://%s/\n", c.Name, ln.Addr())
+	if c.Address != "" {
+		fmt.Fprintf(e.stderr, "boothook: machines of that cloud expect it at http://%s/\n", c.Address)
+	}
 	server.Handler = c.New(m)
 	server.Log = func(r simulate.Entry) {
 		fmt.Fprintf(e.stderr, "%s connection %d: %s %s: %d, %d bytes, %v\n",

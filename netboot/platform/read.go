@@ -12,10 +12,13 @@ import (
 // short, but NoCloud puts a whole seed address into the serial number.
 const maxValue = 4096
 
-// names are the DMI strings that some row of the table looks at.
+// names are the DMI strings of sysfs: those that some row of the table looks
+// at, and those that a NoCloud seed address may ask for.
 var names = [...]string{
-	"sys_vendor", "product_name", "product_uuid", "product_serial",
-	"chassis_asset_tag", "board_asset_tag", "board_serial",
+	"sys_vendor", "product_name", "product_version", "product_uuid", "product_serial",
+	"chassis_asset_tag", "chassis_serial", "chassis_vendor", "chassis_version",
+	"board_asset_tag", "board_name", "board_serial", "board_vendor", "board_version",
+	"bios_date", "bios_vendor", "bios_version",
 }
 
 // Read gathers what sysfs, mounted at sysfs ("/sys"), says about the machine.

@@ -10,7 +10,6 @@ package simulate
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -37,8 +36,25 @@ type Cloud struct {
 
 // Clouds lists what can be simulated.
 func Clouds() []Cloud {
+	const linkLocal = "169.254.169.254:80"
 	return []Cloud{
-		{"ec2", "169.254.169.254:80", func(m Machine) http.Handler { return EC2{Machine: m} }},
+		{"akamai", linkLocal, func(m Machine) http.Handler { return Akamai{m} }},
+		{"aliyun", "100.100.100.200:80", func(m Machine) http.Handler { return AliYun{Machine: m} }},
+		{"azure", linkLocal, func(m Machine) http.Handler { return Azure{Machine: m} }},
+		{"cloudcix", linkLocal, func(m Machine) http.Handler { return CloudCIX{m} }},
+		{"cloudstack", "data-server:80", func(m Machine) http.Handler { return CloudStack{m} }},
+		{"digitalocean", linkLocal, func(m Machine) http.Handler { return DigitalOcean{m} }},
+		{"ec2", linkLocal, func(m Machine) http.Handler { return EC2{Machine: m} }},
+		{"exoscale", linkLocal, func(m Machine) http.Handler { return CloudStack{m} }},
+		{"gce", linkLocal, func(m Machine) http.Handler { return GCE{m} }},
+		{"hetzner", linkLocal, func(m Machine) http.Handler { return Hetzner{m} }},
+		{"nocloud", "", func(m Machine) http.Handler { return NoCloud{m} }},
+		{"nwcs", linkLocal, func(m Machine) http.Handler { return NWCS{m} }},
+		{"openstack", linkLocal, func(m Machine) http.Handler { return OpenStack{m} }},
+		{"oracle", linkLocal, func(m Machine) http.Handler { return Oracle{Machine: m} }},
+		{"scaleway", "169.254.42.42:80", func(m Machine) http.Handler { return Scaleway{Machine: m} }},
+		{"upcloud", linkLocal, func(m Machine) http.Handler { return UpCloud{m} }},
+		{"vultr", linkLocal, func(m Machine) http.Handler { return Vultr{m} }},
 	}
 }
 
@@ -51,6 +67,5 @@ func Find(name string) (Cloud, error) {
 		}
 		names = append(names, c.Name)
 	}
-	slices.Sort(names)
 	return Cloud{}, fmt.Errorf("no cloud %q, only %s", name, strings.Join(names, ", "))
 }

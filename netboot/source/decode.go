@@ -1,25 +1,39 @@
 package source
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
-
-// trim gives a document's text without the white space around it.
-func trim(b []byte) string { return strings.TrimSpace(string(b)) }
 
 // maybeBase64 decodes what is base64 throughout, and gives back everything
 // else as it is: the rule of cloud-init's maybe_b64decode. A line break
 // anywhere, even at the end, makes it something else.
 func maybeBase64(b []byte) []byte {
 	if len(b) == 0 || strings.ContainsAny(string(b), "\r\n") {
-		return b // which Go's decoder would skip
+		return b // Go's decoder would skip line breaks
 	}
 	plain, err := base64.StdEncoding.DecodeString(string(b))
 	if err != nil {
 		return b
 	}
 	return plain
+}
+
+// mustBase64 decodes what the cloud says is base64. what names it in the error.
+func mustBase64(what, s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(s))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is not base64", ErrMalformed, what)
+	}
+	return plain, nil
 }
 
 // keyLines splits authorized_keys text into its lines, comments dropped.
@@ -31,4 +45,107 @@ func keyLines(text string) []string {
 		}
 	}
 	return keys
+}
+
+// An object is a JSON or YAML mapping.
+type object map[string]any
+
+// parseJSON reads a document that must be a JSON object. what names it in the
+// error, which never quotes it.
+func parseJSON(what string, body []byte) (object, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // ids are numbers on some clouds, and larger than a float is exact
+	var o object
+	if err := d.Decode(&o); err != nil || o == nil {
+		return nil, fmt.Errorf("%w: %s is not a json object", ErrMalformed, what)
+	}
+	return o, nil
+}
+
+// parseOptional is parseJSON for a document that may be absent or null.
+func parseOptional(what string, body []byte) (object, error) {
+	if len(body) == 0 || json.Valid(body) && strings.TrimSpace(string(body)) == "null" {
+		return object{}, nil
+	}
+	return parseJSON(what, body)
+}
+
+// text gives a scalar as text, from the first of names that has one.
+func (o object) text(names ...string) string {
+	for _, n := range names {
+		switch v := o[n].(type) {
+		case string:
+			return v
+		case json.Number, int, int64, uint64, bool:
+			return fmt.Sprint(v)
+		}
+	}
+	return ""
+}
+
+// bytes gives a text as bytes, nil for none.
+func (o object) bytes(name string) []byte {
+	if s := o.text(name); s != "" {
+		return []byte(s)
+	}
+	return nil
+}
+
+// object gives a mapping within the mapping; reading a missing one is safe.
+func (o object) object(name string) object {
+	m, _ := o[name].(map[string]any)
+	return m
+}
+
+// without gives a copy that lacks names: bodies, which are stored elsewhere,
+// and secrets, which are not to be stored with the metadata.
+func (o object) without(names ...string) map[string]any {
+	m := maps.Clone(map[string]any(o))
+	for _, n := range names {
+		delete(m, n)
+	}
+	return m
+}
+
+// keysOf collects public keys in all the forms that clouds give them: text
+// with lines, a list, or a mapping by name, as cloud-init normalises them.
+func keysOf(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return keyLines(v)
+	case []any:
+		var keys []string
+		for _, e := range v {
+			keys = append(keys, keysOf(e)...)
+		}
+		return keys
+	case map[string]any:
+		var keys []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			keys = append(keys, keysOf(v[name])...)
+		}
+		return keys
+	}
+	return nil
+}
+
+// vendorData gives vendor-data in all the forms that clouds give it: text, a
+// list of texts, or a mapping whose cloud-init entry is meant. A list becomes
+// the archive that says the same.
+func vendorData(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case string:
+		if v != "" {
+			return []byte(v), nil
+		}
+	case []any:
+		list, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("%w: vendor-data: %w", ErrMalformed, err)
+		}
+		return append([]byte("#cloud-config-archive\n"), list...), nil
+	case map[string]any:
+		return vendorData(v["cloud-init"])
+	}
+	return nil, nil
 }

@@ -3,12 +3,13 @@ package source
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
+	"boothook/netboot/platform"
 )
 
 // The EC2 instance metadata service, as the EC2 user guide describes it under
@@ -16,7 +17,6 @@ import (
 // PUT gives; version 1 does without. The whole takes one PUT and one round of
 // GETs, over connections that are opened beside the PUT.
 const (
-	ec2Base      = "http://169.254.169.254/latest/"
 	ec2Token     = "X-aws-ec2-metadata-token"
 	ec2TokenTTL  = "X-aws-ec2-metadata-token-ttl-seconds"
 	ec2TTL       = "21600" // seconds, the longest there is
@@ -29,27 +29,38 @@ const (
 	maxEC2Launch = 1 << 20 // instances in one launch
 )
 
-func fetchEC2(ctx context.Context, env Env) (instance.Instance, error) {
-	env.HTTP.Open(ec2Base, fetch.MaxConns)
+// ec2Bases are the addresses of the service, over IPv4 and IPv6.
+func ec2Bases() []string {
+	return []string{"http://169.254.169.254/latest/", "http://[fd00:ec2::254]/latest/"}
+}
+
+func fetchEC2(ctx context.Context, env Env) (Docs, error) {
 	got, err := gatherEC2(ctx, env.HTTP)
 	if fetch.Status(err) == 401 {
 		// The token has gone stale, or was made before the instance
 		// moved: a new one, once.
 		got, err = gatherEC2(ctx, env.HTTP)
 	}
-	if err != nil {
-		return instance.Instance{}, err
-	}
-	return ParseEC2(got)
+	return got, err
+}
+
+// An ec2Session is where the service answered, and the header it wants.
+type ec2Session struct {
+	base   string
+	header map[string]string
 }
 
 // gatherEC2 fetches a token and with it everything else.
-func gatherEC2(ctx context.Context, c *fetch.Client) (docs, error) {
-	header, err := ec2Session(ctx, c)
+func gatherEC2(ctx context.Context, c *fetch.Client) (Docs, error) {
+	s, err := race(ctx, ec2Bases(), func(ctx context.Context, base string) (ec2Session, error) {
+		c.Open(base, fetch.MaxConns)
+		header, err := tokenHeader(ctx, c, base, ec2TokenTTL, ec2Token)
+		return ec2Session{base, header}, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return gather(ctx, c, ec2Base, header,
+	return gather(ctx, c, s.base, s.header,
 		doc{path: ec2ID},
 		doc{path: ec2UserData},
 		doc{path: ec2Hostname},
@@ -58,31 +69,35 @@ func gatherEC2(ctx context.Context, c *fetch.Client) (docs, error) {
 		doc{path: ec2Document, optional: true})
 }
 
-// ec2Session gives the header of a session. A service that refuses tokens, in
-// whatever words, is asked the way of version 1 at once.
-func ec2Session(ctx context.Context, c *fetch.Client) (map[string]string, error) {
+// tokenHeader opens a session of version 2 and gives its header. A service
+// that refuses tokens, in whatever words, is asked the way of version 1.
+func tokenHeader(ctx context.Context, c *fetch.Client, base, ttlName, tokenName string) (map[string]string, error) {
 	resp, err := c.Do(ctx, fetch.Request{
-		Method: "PUT", URL: ec2Base + "api/token",
-		Header: map[string]string{ec2TokenTTL: ec2TTL},
+		Method: "PUT", URL: base + "api/token", Header: map[string]string{ttlName: ec2TTL},
 	})
-	if refused := new(fetch.StatusError); errors.As(err, &refused) && refused.Code >= 400 && refused.Code < 500 && ctx.Err() == nil {
+	if code := fetch.Status(err); code >= 400 && code < 500 && ctx.Err() == nil {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{ec2Token: trim(resp.Body)}, nil
+	return map[string]string{tokenName: strings.TrimSpace(string(resp.Body))}, nil
 }
 
-// ParseEC2 understands the documents of an EC2 metadata service, by their
-// path below "latest/".
-func ParseEC2(d map[string][]byte) (instance.Instance, error) {
-	got := docs(d)
+func parseEC2(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	in, err := parseEC2Tree(got)
+	in.UserData = maybeBase64(in.UserData)
+	return in, err
+}
+
+// parseEC2Tree understands the documents of EC2 and of the services modelled
+// on it, by their path below the version.
+func parseEC2Tree(got Docs) (instance.Instance, error) {
 	in := instance.Instance{
 		ID:         got.text(ec2ID),
 		Hostname:   got.text(ec2Hostname),
 		PublicKeys: keyLines(got.text(ec2Key)),
-		UserData:   maybeBase64(got[ec2UserData]),
+		UserData:   got[ec2UserData],
 		MetaData:   map[string]any{},
 	}
 	in.MetaData["instance-id"] = in.ID

@@ -3,13 +3,22 @@ package source
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"boothook/netboot/fetch"
 )
 
-// optionalGrace is how long optional documents may hold up the others.
-const optionalGrace = 500 * time.Millisecond
+const (
+	// optionalGrace is how long optional documents may hold up the others.
+	optionalGrace = 500 * time.Millisecond
+	// raceStagger is the start that an address has over the next, as
+	// cloud-init gives it.
+	raceStagger = 150 * time.Millisecond
+	// raceGrace is how long the others may still answer once one address
+	// has said no.
+	raceGrace = time.Second
+)
 
 // A doc is one document to fetch, by its path below the service's base.
 type doc struct {
@@ -17,17 +26,13 @@ type doc struct {
 	// optional documents are nice to have: failing to get one is the same
 	// as there being none.
 	optional bool
+	// accept is the media type to ask for; empty: whatever there is.
+	accept string
 }
-
-// docs are documents by path. One that the service does not have is absent.
-type docs map[string][]byte
-
-// text gives a document as trimmed text.
-func (d docs) text(path string) string { return trim(d[path]) }
 
 // gather fetches documents of one service at the same time. The first
 // required document that cannot be had ends it, and is the error.
-func gather(ctx context.Context, c *fetch.Client, base string, header map[string]string, want ...doc) (docs, error) {
+func gather(ctx context.Context, c *fetch.Client, base string, header map[string]string, want ...doc) (Docs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
@@ -42,7 +47,12 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 			required++
 		}
 		go func() {
-			resp, err := c.Do(ctx, fetch.Request{URL: base + d.path, Header: header, Once: d.optional})
+			req := fetch.Request{URL: base + d.path, Header: header, Once: d.optional}
+			if d.accept != "" {
+				req.Header = maps.Clone(header)
+				req.Header["Accept"] = d.accept
+			}
+			resp, err := c.Do(ctx, req)
 			a := answer{doc: d, err: err}
 			if err == nil {
 				a.body = resp.Body
@@ -50,7 +60,7 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 			answers <- a
 		}()
 	}
-	got := docs{}
+	got := Docs{}
 	var grace <-chan time.Time // runs once nothing required is missing
 	for range want {
 		if required == 0 && grace == nil {
@@ -72,4 +82,68 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 		}
 	}
 	return got, nil
+}
+
+// race asks the same of several addresses of one service, each starting a
+// little after the one before it, or at once when that has failed. The first
+// success wins and ends the others. A refusal ends the others only after they
+// had a chance to say better.
+func race[T any](ctx context.Context, bases []string, ask func(ctx context.Context, base string) (T, error)) (T, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		value T
+		err   error
+	}
+	results := make(chan result, len(bases))
+	started, pending := 0, 0
+	start := func() {
+		base := bases[started]
+		started++
+		pending++
+		go func() {
+			v, err := ask(ctx, base)
+			results <- result{v, err}
+		}()
+	}
+	start()
+	stagger := time.NewTicker(raceStagger)
+	defer stagger.Stop()
+	var first result // the first failure, which is the preferred address's most often
+	var grace <-chan time.Time
+	for {
+		select {
+		case r := <-results:
+			pending--
+			if r.err == nil {
+				return r.value, nil
+			}
+			if first.err == nil {
+				first = r
+				grace = time.After(raceGrace)
+			}
+			if started < len(bases) {
+				start()
+			} else if pending == 0 {
+				return first.value, first.err
+			}
+		case <-stagger.C:
+			if started < len(bases) {
+				start()
+			}
+		case <-grace:
+			return first.value, first.err
+		}
+	}
+}
+
+// from gives the fetch of a source that is one round of documents from one
+// base, which may be had under several addresses.
+func from(bases []string, header map[string]string, want ...doc) func(context.Context, Env) (Docs, error) {
+	return func(ctx context.Context, env Env) (Docs, error) {
+		return race(ctx, bases, func(ctx context.Context, base string) (Docs, error) {
+			env.HTTP.Open(base, len(want))
+			return gather(ctx, env.HTTP, base, header, want...)
+		})
+	}
 }

@@ -4,15 +4,18 @@
 // In goes an Env: a client that reaches the network, and what is known of the
 // machine. Out comes an instance.Instance with bodies exactly as the service
 // delivered them (a transfer encoding that the cloud itself prescribes
-// undone). Every file keeps asking (fetchX) apart from understanding (ParseX,
-// pure). A source never reads credentials, never guesses an instance-id, and
-// never takes a failure for "no user-data".
+// undone). Every source keeps asking apart from understanding: its fetch
+// turns an Env into Docs, its parse turns Docs into an Instance and is pure.
+// A source never reads credentials, never guesses an instance-id, and never
+// takes a failure for "no user-data".
 package source
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/netip"
 	"strings"
 
 	"boothook/netboot/fetch"
@@ -32,15 +35,48 @@ var (
 	ErrBadID = errors.New("bad instance-id")
 	// ErrMalformed: an answer is not in the form that the source documents.
 	ErrMalformed = errors.New("malformed metadata")
+	// ErrNoVolume: no volume holds what the source expects.
+	ErrNoVolume = errors.New("no such volume")
 )
 
 // An Env is what a source sees of the world.
 type Env struct {
 	// HTTP reaches the metadata service.
 	HTTP *fetch.Client
+	// LowPort is a client whose connections come from ports below 1024
+	// (fetch.LowPort), for Scaleway. Nil: that source cannot be asked.
+	LowPort *fetch.Client
 	// Evidence is what the machine was recognised by.
 	Evidence platform.Evidence
+	// Volumes are the volumes found so far.
+	Volumes []Volume
+	// Lease is what DHCP said, where a source needs it.
+	Lease Lease
 }
+
+// A Volume is a file system that may hold a seed. It is only read.
+type Volume struct {
+	Label string
+	FS    fs.FS
+}
+
+// A Lease is the part of a DHCP lease that tells where a service is. Every
+// field may be the zero Addr.
+type Lease struct {
+	// Interface is the NIC's name, the zone of link-local addresses.
+	Interface string
+	// ServerID is the DHCP server (option 54), Gateway the default router.
+	ServerID, Gateway netip.Addr
+	// Wireserver is Azure's option 245.
+	Wireserver netip.Addr
+}
+
+// Docs are a source's documents by path: what its service or volume holds. One
+// that is not there is absent.
+type Docs map[string][]byte
+
+// text gives a document as trimmed text.
+func (d Docs) text(path string) string { return strings.TrimSpace(string(d[path])) }
 
 // A Source is one datasource.
 type Source struct {
@@ -48,14 +84,34 @@ type Source struct {
 	Name string
 	// Network says that the source needs a lease first.
 	Network bool
-	// Fetch asks for everything the source has to say.
-	Fetch func(context.Context, Env) (instance.Instance, error)
+
+	fetch func(context.Context, Env) (Docs, error)
+	parse func(Docs, platform.Evidence) (instance.Instance, error)
+	// tell is nil for sources that need not be told.
+	tell func(context.Context, Env, instance.Outcome) error
 }
 
 // Table lists all sources.
 func Table() []Source {
 	return []Source{
-		{Name: "ec2", Network: true, Fetch: fetchEC2},
+		{Name: "nocloud", fetch: fetchNoCloud, parse: parseNoCloud},
+		{Name: "configdrive", fetch: fetchConfigDrive, parse: parseOpenStack},
+		{Name: "openstack", Network: true, fetch: fetchOpenStack, parse: parseOpenStack},
+		{Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2},
+		{Name: "aliyun", Network: true, fetch: fetchAliYun, parse: parseAliYun},
+		{Name: "cloudstack", Network: true, fetch: fetchCloudStack, parse: parseCloudStack},
+		{Name: "exoscale", Network: true, fetch: fetchExoscale, parse: parseCloudStack},
+		{Name: "gce", Network: true, fetch: fetchGCE, parse: parseGCE},
+		{Name: "azure", Network: true, fetch: fetchAzure, parse: parseAzure, tell: tellAzure},
+		{Name: "oracle", Network: true, fetch: fetchOracle, parse: parseOracle},
+		{Name: "digitalocean", Network: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean},
+		{Name: "hetzner", Network: true, fetch: fetchHetzner, parse: parseHetzner},
+		{Name: "vultr", Network: true, fetch: fetchVultr, parse: parseVultr},
+		{Name: "upcloud", Network: true, fetch: fetchUpCloud, parse: parseUpCloud},
+		{Name: "scaleway", Network: true, fetch: fetchScaleway, parse: parseScaleway},
+		{Name: "akamai", Network: true, fetch: fetchAkamai, parse: parseAkamai},
+		{Name: "nwcs", Network: true, fetch: fetchNWCS, parse: parseNWCS},
+		{Name: "cloudcix", Network: true, fetch: fetchCloudCIX, parse: parseCloudCIX},
 	}
 }
 
@@ -69,25 +125,49 @@ func Find(name string) (Source, error) {
 	return Source{}, fmt.Errorf("%w %q", ErrUnknown, name)
 }
 
-// Fetch asks the datasource that m names, and completes and checks what it
-// says. It takes as long as ctx allows before it gives up.
+// Fetch asks the datasource that m names for everything it has to say. It
+// takes as long as ctx allows before it gives up.
 func Fetch(ctx context.Context, m platform.Match, env Env) (instance.Instance, error) {
 	s, err := Find(m.Source)
 	if err != nil {
 		return instance.Instance{}, err
 	}
-	in, err := s.Fetch(ctx, env)
+	docs, err := s.fetch(ctx, env)
 	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	if err := checkID(in.ID); err != nil {
+	return Parse(m, docs, env.Evidence)
+}
+
+// Parse understands documents of the datasource that m names, however they
+// were come by: a NoCloud seed in the root is read this way.
+func Parse(m platform.Match, docs Docs, ev platform.Evidence) (instance.Instance, error) {
+	s, err := Find(m.Source)
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in, err := s.parse(docs, ev)
+	if err == nil {
+		err = checkID(in.ID)
+	}
+	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	in.Source, in.Sign = s.Name, m.Sign
-	if in.Platform == "" {
-		in.Platform = m.Platform
-	}
+	in.Source, in.Platform, in.Sign = s.Name, m.Platform, m.Sign
 	return in, nil
+}
+
+// Tell lets the datasource know what became of its instance, where the cloud
+// waits to be told. It must be called while the network is still up.
+func Tell(ctx context.Context, name string, env Env, out instance.Outcome) error {
+	s, err := Find(name)
+	if err != nil || s.tell == nil {
+		return err
+	}
+	if err := s.tell(ctx, env, out); err != nil {
+		return fmt.Errorf("source %s: tell outcome: %w", name, err)
+	}
+	return nil
 }
 
 // checkID accepts what can be one path component and one line of a file.

@@ -1,0 +1,58 @@
+package source
+
+import (
+	"context"
+	"strings"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// Akamai's (Linode's) Metadata Service API: a token, then three documents.
+const (
+	akamaiInstance = "v1/instance"
+	akamaiUser     = "v1/user-data"
+	akamaiKeys     = "v1/ssh-keys"
+)
+
+func akamaiBases() []string {
+	return []string{"http://169.254.169.254/", "http://[fd00:a9fe:a9fe::1]/"}
+}
+
+func fetchAkamai(ctx context.Context, env Env) (Docs, error) {
+	return race(ctx, akamaiBases(), func(ctx context.Context, base string) (Docs, error) {
+		env.HTTP.Open(base, 3)
+		token, err := env.HTTP.Do(ctx, fetch.Request{
+			Method: "PUT", URL: base + "v1/token", Header: map[string]string{"Metadata-Token-Expiry-Seconds": "300"},
+		})
+		if err != nil {
+			return nil, err
+		}
+		const json = "application/json"
+		return gather(ctx, env.HTTP, base, map[string]string{"Metadata-Token": strings.TrimSpace(string(token.Body))},
+			doc{path: akamaiInstance, accept: json}, doc{path: akamaiUser}, doc{path: akamaiKeys, accept: json})
+	})
+}
+
+func parseAkamai(got Docs, ev platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON("instance", got[akamaiInstance])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	id := meta.text("id")
+	if id == "" {
+		id = ev.DMI["product_serial"] // the same number, from the firmware
+	}
+	in, err := describe(meta, description{id: id, hostname: "label"})
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	keys, err := parseOptional("ssh-keys", got[akamaiKeys])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in.PublicKeys = keysOf(keys.object("users")["root"])
+	in.UserData, err = mustBase64("user-data", got.text(akamaiUser))
+	return in, err
+}

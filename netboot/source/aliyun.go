@@ -1,0 +1,43 @@
+package source
+
+import (
+	"context"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// Alibaba Cloud's service has EC2's tree under a version of its own, and
+// tokens under a name of its own ("security hardening mode").
+const (
+	aliyunTokenBase  = "http://100.100.100.200/latest/"
+	aliyunBase       = "http://100.100.100.200/2016-01-01/"
+	aliyunToken      = "X-aliyun-ecs-metadata-token"
+	aliyunTokenTTL   = "X-aliyun-ecs-metadata-token-ttl-seconds"
+	aliyunHostname   = "meta-data/hostname"
+	aliyunVendorData = "vendor-data"
+)
+
+func fetchAliYun(ctx context.Context, env Env) (Docs, error) {
+	env.HTTP.Open(aliyunBase, fetch.MaxConns)
+	header, err := tokenHeader(ctx, env.HTTP, aliyunTokenBase, aliyunTokenTTL, aliyunToken)
+	if err != nil {
+		return nil, err
+	}
+	return gather(ctx, env.HTTP, aliyunBase, header,
+		doc{path: ec2ID},
+		doc{path: ec2UserData},
+		doc{path: aliyunVendorData},
+		doc{path: aliyunHostname},
+		doc{path: ec2Key})
+}
+
+func parseAliYun(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	in, err := parseEC2Tree(got)
+	if in.Hostname = got.text(aliyunHostname); in.Hostname != "" {
+		in.MetaData["hostname"] = in.Hostname
+	}
+	in.VendorData = got[aliyunVendorData]
+	return in, err
+}

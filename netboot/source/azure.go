@@ -1,0 +1,161 @@
+package source
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// Azure: the "Instance Metadata Service" over the network, and ovf-env.xml on
+// the provisioning volume, which holds the custom data that the portal asks
+// for. See azuretell.go for the report that the platform waits for.
+const (
+	azureInstance    = "instance?api-version=2021-08-01&extended=true"
+	azureInstanceOld = "instance?api-version=2019-06-01"
+	azureOVF         = "ovf-env.xml"
+	azureLabel       = "rd_rdfe_stable" // and a date
+)
+
+func fetchAzure(ctx context.Context, env Env) (Docs, error) {
+	got := Docs{}
+	for _, v := range env.Volumes {
+		if strings.HasPrefix(v.Label, azureLabel) {
+			ovf, err := readDocs(v.FS, ".", doc{path: azureOVF})
+			if err != nil {
+				return nil, err
+			}
+			got = ovf
+		}
+	}
+	meta, err := azureMetadata(ctx, env, azureInstance)
+	if fetch.Status(err) == 400 { // a service older than the version
+		meta, err = azureMetadata(ctx, env, azureInstanceOld)
+	}
+	if err != nil {
+		return nil, err
+	}
+	got[azureInstance] = meta
+	return got, nil
+}
+
+func azureMetadata(ctx context.Context, env Env, path string) ([]byte, error) {
+	resp, err := env.HTTP.Do(ctx, fetch.Request{
+		URL:    "http://169.254.169.254/metadata/" + path,
+		Header: map[string]string{"Metadata": "true"},
+		NotYet: []int{404, 410}, // while the machine is being made
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+func parseAzure(got Docs, ev platform.Evidence) (instance.Instance, error) {
+	root, err := parseJSON("instance", got[azureInstance])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	compute := root.object("compute")
+	profile := compute.object("osProfile")
+	in := instance.Instance{
+		ID:       strings.ToLower(ev.DMI["product_uuid"]),
+		Hostname: profile.text("computerName"),
+		MetaData: map[string]any{"imds": map[string]any{
+			"compute": compute.without("userData", "customData", "osProfile", "publicKeys"), "network": root["network"],
+		}},
+	}
+	if in.ID == "" {
+		in.ID = strings.ToLower(compute.text("vmId"))
+	}
+	if in.Hostname == "" {
+		in.Hostname = compute.text("name")
+	}
+	keys, _ := compute["publicKeys"].([]any)
+	for _, k := range keys {
+		if k, ok := k.(map[string]any); ok {
+			in.PublicKeys = append(in.PublicKeys, keysOf(k["keyData"])...)
+		}
+	}
+	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
+	if in.UserData, err = mustBase64("userData", compute.text("userData")); err != nil {
+		return instance.Instance{}, err
+	}
+	custom, err := ovfCustomData(got[azureOVF])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	if custom != nil {
+		in.UserData = custom // what the volume says counts more, as for cloud-init
+	}
+	return in, nil
+}
+
+// ovfCustomData finds the custom data in an ovf-env.xml. The one element is
+// looked for by its name, whatever its prefix: an XML library would weigh more
+// than all the sources together.
+func ovfCustomData(body []byte) ([]byte, error) {
+	text, err := xmlText(string(body), "CustomData")
+	if errors.Is(err, errNoElement) || err == nil && text == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, azureOVF, err)
+	}
+	plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: custom data are not base64", ErrMalformed, azureOVF)
+	}
+	return plain, nil
+}
+
+var (
+	errNoElement = errors.New("no such element")
+	errOpen      = errors.New("an element has no end")
+)
+
+// xmlText gives the text of the first element of that local name, which must
+// hold nothing else. Comments and declarations are skipped.
+func xmlText(doc, name string) (string, error) {
+	for {
+		i := strings.IndexByte(doc, '<')
+		if i < 0 {
+			return "", errNoElement
+		}
+		doc = doc[i:]
+		end := ">"
+		if strings.HasPrefix(doc, "<!--") {
+			end = "-->"
+		}
+		tag, rest, ok := strings.Cut(doc, end)
+		if !ok {
+			return "", errOpen
+		}
+		doc = rest
+		full, _, _ := strings.Cut(strings.Map(spaces, strings.TrimSuffix(tag[1:], "/")), " ")
+		if local := full[strings.IndexByte(full, ':')+1:]; local != name || end != ">" {
+			continue
+		}
+		if strings.HasSuffix(tag, "/") {
+			return "", nil
+		}
+		text, _, ok := strings.Cut(doc, "</"+full)
+		if !ok || strings.ContainsRune(text, '<') {
+			return "", errOpen
+		}
+		return strings.TrimSpace(text), nil
+	}
+}
+
+// spaces makes every white space a plain one.
+func spaces(r rune) rune {
+	if r == '\t' || r == '\n' || r == '\r' {
+		return ' '
+	}
+	return r
+}

@@ -1,0 +1,169 @@
+package source
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+	"boothook/netboot/simulate"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestClouds asks every simulated service, at its best and at its barest, and
+// prints what came and at what price.
+func TestClouds(t *testing.T) {
+	full := simulate.Machine{
+		InstanceID: "4711", // a number, for the clouds whose ids are
+		Hostname:   "web-1",
+		PublicKeys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me@example.org", "ssh-rsa AAAAB3NzaC1yc2E you@example.org"},
+		UserData:   []byte(script), VendorData: []byte("#cloud-config\n{}\n"),
+	}
+	bare := simulate.Machine{InstanceID: "4711", Hostname: "web-1"}
+	// Not every cloud has everything.
+	const noVendor = "aliyun cloudstack exoscale ec2 gce azure oracle akamai cloudcix"
+	const oneKey = "ec2 aliyun"
+	for _, cloud := range simulate.Clouds() {
+		for _, m := range []simulate.Machine{full, bare} {
+			name := cloud.Name
+			if m.UserData == nil {
+				name += " without user-data"
+			}
+			t.Run(name, func(t *testing.T) {
+				s := start(t, handlerOf(cloud, m), simulate.Faults{})
+				s.env.LowPort = s.env.HTTP
+				if cloud.Name == "nocloud" {
+					s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/"}
+				}
+				got, err := Fetch(within(t, 10*time.Second), platform.Match{Source: cloud.Name, Platform: "p", Sign: "s=1"}, s.env)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := instance.Instance{
+					Source: cloud.Name, Platform: "p", Sign: "s=1", ID: m.InstanceID, Hostname: m.Hostname,
+					PublicKeys: m.PublicKeys, UserData: m.UserData, VendorData: m.VendorData,
+				}
+				if strings.Contains(noVendor, cloud.Name) && cloud.Name != "aliyun" {
+					want.VendorData = nil
+				}
+				if strings.Contains(oneKey, cloud.Name) && len(m.PublicKeys) > 0 {
+					want.PublicKeys = m.PublicKeys[:1]
+				}
+				if cloud.Name == "vultr" {
+					got.VendorData, want.VendorData = nil, nil // an archive, see the golden files
+				}
+				meta := got.MetaData
+				got.MetaData, got.LaunchIndex, got.NetworkConfig = nil, nil, nil
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				if meta["instance-id"] == nil {
+					t.Errorf("no instance-id in the metadata: %v", meta)
+				}
+				requests, conns := s.count()
+				if conns > 4 {
+					t.Errorf("%d connections", conns)
+				}
+				t.Logf("%-12s %d PUT, %d GET over %d connections: id, hostname, %d keys, %d bytes of user-data, %d of vendor-data",
+					cloud.Name, requests["PUT"], requests["GET"], conns, len(got.PublicKeys), len(got.UserData), len(got.VendorData))
+			})
+		}
+	}
+}
+
+// handlerOf makes the service; Scaleway's demands root of whoever asks, so
+// its test with real ports is elsewhere.
+func handlerOf(c simulate.Cloud, m simulate.Machine) http.Handler {
+	if c.Name == "scaleway" {
+		return simulate.Scaleway{Machine: m, AnyPort: true}
+	}
+	return c.New(m)
+}
+
+// TestEverySourceIsSimulated keeps the two tables together.
+func TestEverySourceIsSimulated(t *testing.T) {
+	for _, s := range Table() {
+		if _, err := simulate.Find(s.Name); err != nil && s.Network {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCannotTell makes sure, for every cloud, that a service which fails,
+// hangs or forbids never passes for one without user-data.
+func TestCannotTell(t *testing.T) {
+	m := simulate.Machine{InstanceID: "4711", Hostname: "web-1", UserData: []byte(script)}
+	for _, cloud := range simulate.Clouds() {
+		for name, f := range map[string]simulate.Faults{
+			"500": {Status: 500}, "403": {Status: 403}, "404": {Status: 404}, "hang": {Hang: true}, "reset": {Reset: true},
+		} {
+			t.Run(cloud.Name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				s := start(t, handlerOf(cloud, m), f)
+				s.env.LowPort = s.env.HTTP
+				s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/"}
+				begin := time.Now()
+				in, err := Fetch(within(t, 100*time.Millisecond), platform.Match{Source: cloud.Name}, s.env)
+				if err == nil {
+					t.Errorf("got %+v", in)
+				}
+				if took := time.Since(begin); took > 5*time.Second {
+					t.Errorf("gave up after %v", took)
+				}
+			})
+		}
+	}
+}
+
+func TestOracleV1(t *testing.T) {
+	s := start(t, simulate.Oracle{Machine: machine(), OnlyV1: true}, simulate.Faults{Status: 404, Times: 3})
+	in, err := Fetch(within(t, 5*time.Second), platform.Match{Source: "oracle"}, s.env)
+	if err != nil || string(in.UserData) != script || in.ID != machine().InstanceID {
+		t.Errorf("got %+v, %v", in, err)
+	}
+}
+
+func TestAzure(t *testing.T) {
+	var (
+		mu      sync.Mutex
+		reports []string
+	)
+	azure := simulate.Azure{Machine: machine(), Old: true, Health: func(r string) {
+		mu.Lock()
+		defer mu.Unlock()
+		reports = append(reports, r)
+	}}
+	s := start(t, azure, simulate.Faults{Status: 410, Times: 2})
+	s.env.Evidence.DMI = map[string]string{"product_uuid": "544CDFD0-CB4E-4B4A-9954-5BDF3ED5C3B8"}
+	s.env.Volumes = []Volume{{Label: "rd_rdfe_stable.131231", FS: fstest.MapFS{"ovf-env.xml": {Data: []byte(
+		`<?xml version="1.0"?><ns0:Environment xmlns:ns1="x"><!-- <ns1:CustomData>eA==</ns1:CustomData> --><ns1:CustomData>IyEvYmluL3NoCmVj
+ aG8gaGVsbG8K</ns1:CustomData></ns0:Environment>`)}}}}
+	in, err := Fetch(within(t, 5*time.Second), platform.Match{Source: "azure"}, s.env)
+	if err != nil || string(in.UserData) != script || in.ID != "544cdfd0-cb4e-4b4a-9954-5bdf3ed5c3b8" {
+		t.Errorf("got %+v, %v", in, err)
+	}
+	for _, out := range []instance.Outcome{
+		{Applied: true},
+		{Problems: []instance.Problem{{Part: "part-001", Message: "a < b & c"}}},
+	} {
+		if err := Tell(within(t, 5*time.Second), "azure", s.env, out); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(reports) != 2 || !strings.Contains(reports[0], "<State>Ready</State>") ||
+		!strings.Contains(reports[0], "<ContainerId>c6d5526c-5ac2-4200-b6e2-56f2b70c5ab2</ContainerId>") ||
+		!strings.Contains(reports[1], "<State>NotReady</State>") || !strings.Contains(reports[1], "part-001: a &lt; b &amp; c") {
+		t.Errorf("reports: %q", reports)
+	}
+}
+
+func TestTellNobody(t *testing.T) {
+	if err := Tell(t.Context(), "ec2", Env{}, instance.Outcome{}); err != nil {
+		t.Errorf("a source that need not be told: %v", err)
+	}
+}

@@ -1,0 +1,50 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// Hetzner Cloud: "Server Metadata" of https://docs.hetzner.cloud. The metadata
+// are YAML; the user-data may be base64, because the API takes only text.
+const (
+	hetznerMeta = "metadata"
+	hetznerUser = "userdata"
+)
+
+func fetchHetzner(ctx context.Context, env Env) (Docs, error) {
+	bases := []string{"http://169.254.169.254/hetzner/v1/"}
+	if env.Lease.Interface != "" {
+		bases = append(bases, "http://[fe80::a9fe:a9fe%25"+env.Lease.Interface+"]/hetzner/v1/")
+	}
+	return from(bases, nil, doc{path: hetznerMeta}, doc{path: hetznerUser})(ctx, env)
+}
+
+func parseHetzner(got Docs, ev platform.Evidence) (instance.Instance, error) {
+	meta, err := parseYAML(hetznerMeta, got[hetznerMeta])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in, err := describe(meta, description{
+		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", vendor: "vendor_data",
+		secret: []string{"network-config"},
+	})
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	if serial := ev.DMI["product_serial"]; serial != "" && in.ID != serial {
+		return instance.Instance{}, fmt.Errorf("%w: the service says %q, the firmware %q", ErrBadID, in.ID, serial)
+	}
+	in.UserData = maybeBase64(got[hetznerUser])
+	if c := meta.object("network-config"); c != nil {
+		if in.NetworkConfig, err = yaml.Marshal(map[string]any(c)); err != nil {
+			return instance.Instance{}, fmt.Errorf("%w: network-config: %w", ErrMalformed, err)
+		}
+	}
+	return in, nil
+}

@@ -1,0 +1,183 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// NoCloud takes the four documents from wherever somebody put them: a volume
+// with the label cidata, a web server, a directory of the root. The kernel's
+// command line and the machine's serial number may name the server and give
+// metadata of their own:
+//
+//	ds=nocloud;h=NAME;i=INSTANCE-ID;s=ADDRESS;KEY=VALUE
+//
+// What is said there counts most, then the volume, then the server, which
+// replaces the volume's other documents. See "NoCloud" in cloud-init's manual.
+const (
+	noCloudMeta    = "meta-data"
+	noCloudUser    = "user-data"
+	noCloudVendor  = "vendor-data"
+	noCloudNetwork = "network-config"
+	// noCloudServer is the server's meta-data, which the others override.
+	noCloudServer = "seedfrom/meta-data"
+	// noCloudID is what cloud-init calls an instance that nobody named.
+	noCloudID = "nocloud"
+)
+
+func noCloudDocs() []doc {
+	return []doc{{path: noCloudMeta}, {path: noCloudUser}, {path: noCloudVendor}, {path: noCloudNetwork}}
+}
+
+// NoCloudServer gives the address of the web server that holds the seed, as
+// kernel words, firmware or volume name it; "" where none of them does. Where
+// one does, NoCloud needs the network.
+func NoCloudServer(ev platform.Evidence, volumes []Volume) (string, error) {
+	got, err := noCloudVolume(volumes)
+	if err != nil && !errors.Is(err, ErrNoVolume) {
+		return "", err
+	}
+	meta, err := noCloudMetaData(got, ev)
+	if err != nil {
+		return "", err
+	}
+	from := expandDMI(meta.text("seedfrom"), ev.DMI)
+	if strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://") {
+		return from, nil
+	}
+	return "", nil
+}
+
+func fetchNoCloud(ctx context.Context, env Env) (Docs, error) {
+	got, volumeErr := noCloudVolume(env.Volumes)
+	if volumeErr != nil && !errors.Is(volumeErr, ErrNoVolume) {
+		return nil, volumeErr
+	}
+	server, err := NoCloudServer(env.Evidence, env.Volumes)
+	if err != nil {
+		return nil, err
+	}
+	if server == "" {
+		if volumeErr != nil && len(noCloudWords(env.Evidence)) == 0 {
+			return nil, volumeErr
+		}
+		return got, nil
+	}
+	if !strings.Contains(server, "%s") && !strings.HasSuffix(server, "/") && !strings.Contains(server, "?") {
+		server += "/"
+	}
+	seed, err := gather(ctx, env.HTTP, server, nil, noCloudDocs()...)
+	if err != nil {
+		return nil, err
+	}
+	if seed[noCloudMeta] == nil && seed[noCloudUser] == nil {
+		return nil, fmt.Errorf("%w: the seed server has neither meta-data nor user-data", ErrMalformed)
+	}
+	all := Docs{noCloudMeta: got[noCloudMeta], noCloudServer: seed[noCloudMeta], noCloudNetwork: got[noCloudNetwork]}
+	delete(seed, noCloudMeta)
+	maps.Copy(all, seed)
+	return all, nil
+}
+
+// noCloudVolume reads the volume with the label cidata.
+func noCloudVolume(volumes []Volume) (Docs, error) {
+	v, err := findVolume(volumes, "cidata")
+	if err != nil {
+		return nil, err
+	}
+	got, err := readDocs(v.FS, ".", noCloudDocs()...)
+	if err != nil {
+		return nil, err
+	}
+	if got[noCloudMeta] == nil && got[noCloudUser] == nil {
+		return nil, fmt.Errorf("%w: %s holds neither meta-data nor user-data", ErrNoVolume, v.Label)
+	}
+	return got, nil
+}
+
+func parseNoCloud(got Docs, ev platform.Evidence) (instance.Instance, error) {
+	meta, err := noCloudMetaData(got, ev)
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	if meta.text("instance-id") == "" {
+		meta["instance-id"] = noCloudID
+	}
+	in := instance.Instance{
+		ID:            meta.text("instance-id"),
+		Hostname:      meta.text("local-hostname", "hostname"),
+		PublicKeys:    keysOf(meta["public-keys"]),
+		UserData:      got[noCloudUser],
+		VendorData:    got[noCloudVendor],
+		NetworkConfig: got[noCloudNetwork],
+		// The address may hold a password.
+		MetaData: meta.without("seedfrom"),
+	}
+	return in, nil
+}
+
+// noCloudMetaData merges the metadata of all places.
+func noCloudMetaData(got Docs, ev platform.Evidence) (object, error) {
+	merged := object{}
+	for _, path := range []string{noCloudServer, noCloudMeta} {
+		meta, err := parseYAML(path, got[path])
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(merged, meta)
+	}
+	maps.Copy(merged, noCloudWords(ev))
+	return merged, nil
+}
+
+// noCloudWords reads what kernel words and serial number say; the words win.
+func noCloudWords(ev platform.Evidence) object {
+	said := object{}
+	for _, w := range append(strings.Fields(ev.DMI["product_serial"]), ev.Words...) {
+		name, rest, found := strings.Cut(w, ";")
+		if name != "ds=nocloud" && name != "ds=nocloud-net" || !found {
+			continue
+		}
+		for pair := range strings.SplitSeq(rest, ";") {
+			key, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				continue
+			}
+			switch key {
+			case "h":
+				key = "local-hostname"
+			case "i":
+				key = "instance-id"
+			case "s":
+				key = "seedfrom"
+			}
+			said[key] = value
+		}
+	}
+	return said
+}
+
+// expandDMI replaces __dmi.NAME__ by what the firmware says, the names being
+// those of dmidecode(8).
+func expandDMI(s string, dmi map[string]string) string {
+	for _, n := range [...][2]string{
+		{"baseboard-asset-tag", "board_asset_tag"}, {"baseboard-manufacturer", "board_vendor"},
+		{"baseboard-product-name", "board_name"}, {"baseboard-serial-number", "board_serial"},
+		{"baseboard-version", "board_version"}, {"bios-release-date", "bios_date"},
+		{"bios-vendor", "bios_vendor"}, {"bios-version", "bios_version"},
+		{"chassis-asset-tag", "chassis_asset_tag"}, {"chassis-manufacturer", "chassis_vendor"},
+		{"chassis-serial-number", "chassis_serial"}, {"chassis-version", "chassis_version"},
+		{"system-manufacturer", "sys_vendor"}, {"system-product-name", "product_name"},
+		{"system-serial-number", "product_serial"}, {"system-uuid", "product_uuid"},
+		{"system-version", "product_version"},
+	} {
+		s = strings.ReplaceAll(s, "__dmi."+n[0]+"__", dmi[n[1]])
+	}
+	return s
+}

@@ -1,0 +1,127 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// The clouds of this file tell everything in one JSON document, or in that
+// and one beside it for the user-data.
+
+const v1JSON = "v1.json"
+
+// DigitalOcean: "Metadata API", https://docs.digitalocean.com/reference/api/metadata/.
+func fetchDigitalOcean(ctx context.Context, env Env) (Docs, error) {
+	return from([]string{"http://169.254.169.254/metadata/"}, nil, doc{path: v1JSON})(ctx, env)
+}
+
+func parseDigitalOcean(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON(v1JSON, got[v1JSON])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	return describe(meta, description{
+		id: meta.text("droplet_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
+		secret: []string{"auth_key"},
+	})
+}
+
+// UpCloud: "Metadata service" of https://developers.upcloud.com/1.3/8-servers/.
+func fetchUpCloud(ctx context.Context, env Env) (Docs, error) {
+	return from([]string{"http://169.254.169.254/metadata/"}, nil, doc{path: v1JSON})(ctx, env)
+}
+
+func parseUpCloud(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON(v1JSON, got[v1JSON])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	return describe(meta, description{
+		id: meta.text("instance_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
+	})
+}
+
+// Vultr: https://www.vultr.com/metadata/. Its token is a constant.
+func fetchVultr(ctx context.Context, env Env) (Docs, error) {
+	return from([]string{"http://169.254.169.254/"}, map[string]string{"Metadata-Token": "cloudinit"}, doc{path: v1JSON})(ctx, env)
+}
+
+func parseVultr(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON(v1JSON, got[v1JSON])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in, err := describe(meta, description{
+		id: meta.text("instance-v2-id", "instanceid"), hostname: "hostname", keys: "public-keys", user: "user-data", vendor: "vendor-data",
+		secret: []string{"startup-script", "root-password"},
+	})
+	if in.Hostname == "" {
+		in.Hostname = "guest" // as cloud-init has it for resold machines
+	}
+	return in, err
+}
+
+// NWCS: https://nwcs.sh.
+func fetchNWCS(ctx context.Context, env Env) (Docs, error) {
+	return from([]string{"http://169.254.169.254/api/v1/"}, nil, doc{path: "metadata"})(ctx, env)
+}
+
+func parseNWCS(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON("metadata", got["metadata"])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	return describe(meta, description{
+		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", user: "userdata", vendor: "vendordata",
+	})
+}
+
+// CloudCIX: https://www.cloudcix.com.
+func fetchCloudCIX(ctx context.Context, env Env) (Docs, error) {
+	return from([]string{"http://169.254.169.254/v1/"}, nil, doc{path: "metadata"}, doc{path: "userdata"})(ctx, env)
+}
+
+func parseCloudCIX(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON("metadata", got["metadata"])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in, err := describe(meta, description{
+		id: meta.text("instance_id", "instance-id"), hostname: "hostname", keys: "ssh_keys",
+	})
+	in.UserData = maybeBase64(got["userdata"])
+	return in, err
+}
+
+// A description says under which names a document gives what.
+type description struct {
+	id                           string // the value itself
+	hostname, keys, user, vendor string
+	// secret names are not kept with the metadata.
+	secret []string
+}
+
+// describe makes an instance of one document. Bodies are not repeated in its
+// MetaData.
+func describe(meta object, d description) (instance.Instance, error) {
+	vendor, err := vendorData(meta[d.vendor])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	if _, isText := meta[d.user].(string); meta[d.user] != nil && !isText {
+		return instance.Instance{}, fmt.Errorf("%w: %s is not text", ErrMalformed, d.user)
+	}
+	in := instance.Instance{
+		ID:         d.id,
+		Hostname:   meta.text(d.hostname),
+		PublicKeys: keysOf(meta[d.keys]),
+		UserData:   meta.bytes(d.user),
+		VendorData: vendor,
+		MetaData:   meta.without(append(d.secret, d.user, d.vendor)...),
+	}
+	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
+	return in, nil
+}

@@ -1,0 +1,96 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// OpenStack gives the same documents by its metadata service and on a config
+// drive (Nova's "Metadata" guide). The version "latest" is always there.
+const (
+	openStackMeta    = "meta_data.json"
+	openStackUser    = "user_data"
+	openStackVendor  = "vendor_data.json"
+	openStackVendor2 = "vendor_data2.json"
+)
+
+func openStackDocs() []doc {
+	return []doc{{path: openStackMeta}, {path: openStackUser}, {path: openStackVendor}, {path: openStackVendor2}}
+}
+
+func fetchOpenStack(ctx context.Context, env Env) (Docs, error) {
+	bases := []string{"http://169.254.169.254/openstack/latest/"}
+	if env.Lease.Interface != "" {
+		bases = append(bases, "http://[fe80::a9fe:a9fe%25"+env.Lease.Interface+"]/openstack/latest/")
+	}
+	return from(bases, nil, openStackDocs()...)(ctx, env)
+}
+
+func fetchConfigDrive(_ context.Context, env Env) (Docs, error) {
+	v, err := findVolume(env.Volumes, "config-2")
+	if err != nil {
+		return nil, err
+	}
+	version := "latest"
+	if _, err := fs.Stat(v.FS, path.Join("openstack", version, openStackMeta)); err != nil {
+		if version, err = newestVersion(v.FS); err != nil {
+			return nil, err
+		}
+	}
+	return readDocs(v.FS, path.Join("openstack", version), openStackDocs()...)
+}
+
+// newestVersion finds the newest dated version on a drive without "latest".
+func newestVersion(fsys fs.FS) (string, error) {
+	entries, err := fs.ReadDir(fsys, "openstack")
+	if err != nil {
+		return "", fmt.Errorf("config drive: %w", err)
+	}
+	newest := ""
+	for _, e := range entries { // in the order of their names
+		if e.IsDir() && strings.HasPrefix(e.Name(), "2") {
+			newest = e.Name()
+		}
+	}
+	if newest == "" {
+		return "", fmt.Errorf("config drive: %w: no version of openstack", ErrMalformed)
+	}
+	return newest, nil
+}
+
+func parseOpenStack(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	meta, err := parseJSON(openStackMeta, got[openStackMeta])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in := instance.Instance{
+		ID:         meta.text("uuid"),
+		Hostname:   meta.text("hostname"),
+		PublicKeys: keysOf(meta["public_keys"]),
+		UserData:   got[openStackUser],
+		MetaData:   meta.without("random_seed", "admin_pass"),
+	}
+	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
+	for _, v := range []struct {
+		path string
+		to   *[]byte
+	}{{openStackVendor, &in.VendorData}, {openStackVendor2, &in.VendorData2}} {
+		if len(got[v.path]) == 0 {
+			continue
+		}
+		o, err := parseJSON(v.path, got[v.path])
+		if err != nil {
+			return instance.Instance{}, err
+		}
+		if *v.to, err = vendorData(map[string]any(o)); err != nil {
+			return instance.Instance{}, err
+		}
+	}
+	return in, nil
+}

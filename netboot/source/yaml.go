@@ -1,0 +1,91 @@
+package source
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxYAMLNodes bounds a YAML document, aliases counted as often as they are
+// used. Metadata has some dozens.
+const maxYAMLNodes = 100_000
+
+// parseYAML reads a document that must be a YAML mapping; an empty one is an
+// empty mapping. what names it in the error, which never quotes it.
+func parseYAML(what string, body []byte) (object, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(body, &root); err != nil {
+		return nil, fmt.Errorf("%w: %s is not yaml", ErrMalformed, what)
+	}
+	if root.Kind == 0 {
+		return object{}, nil
+	}
+	budget := maxYAMLNodes
+	v, err := yamlValue(&root, &budget)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
+	}
+	switch v := v.(type) {
+	case nil:
+		return object{}, nil
+	case map[string]any:
+		return v, nil
+	}
+	return nil, fmt.Errorf("%w: %s is not a yaml mapping", ErrMalformed, what)
+}
+
+// yamlValue turns a node into what JSON can hold. Scalars that are neither
+// integer nor boolean nor null stay the text that was written: an id like
+// 1e3 or 2026-01-02 is no number and no date.
+func yamlValue(n *yaml.Node, budget *int) (any, error) {
+	if *budget--; *budget < 0 {
+		return nil, fmt.Errorf("more than %d nodes", maxYAMLNodes)
+	}
+	switch n.Kind {
+	case yaml.DocumentNode:
+		return yamlValue(n.Content[0], budget)
+	case yaml.AliasNode:
+		return yamlValue(n.Alias, budget)
+	case yaml.SequenceNode:
+		list := make([]any, 0, len(n.Content))
+		for _, e := range n.Content {
+			v, err := yamlValue(e, budget)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, nil
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			v, err := yamlValue(n.Content[i+1], budget)
+			if err != nil {
+				return nil, err
+			}
+			m[n.Content[i].Value] = v
+		}
+		return m, nil
+	}
+	return yamlScalar(n), nil
+}
+
+func yamlScalar(n *yaml.Node) any {
+	var (
+		i int64
+		b bool
+	)
+	switch n.ShortTag() {
+	case "!!null":
+		return nil
+	case "!!int":
+		if n.Decode(&i) == nil {
+			return i
+		}
+	case "!!bool":
+		if n.Decode(&b) == nil {
+			return b
+		}
+	}
+	return n.Value
+}
