@@ -6,7 +6,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO ?= go
 export CGO_ENABLED := 0
 # -trimpath and an empty build id make the same source give the same bytes.
-LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION)
 # The agent is built without inlining (-gcflags=all=-l): 6 % fewer bytes at each
 # boot for half a millisecond of processor time.
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'

@@ -2,6 +2,7 @@ package injector
 
 import (
 	"slices"
+	"sort"
 
 	"boothook/injector/cloudconfig"
 	"boothook/injector/plan"
@@ -83,11 +84,6 @@ func (p *Prepared) cacheSteps(instanceDir string) []plan.Step {
 				Mode: 0o600, Secret: true, Frequency: plan.PerBoot, Why: plan.Why{Part: d.origin, Key: "#include-once"}})
 		}
 	}
-	slices.SortFunc(steps, func(a, b plan.Step) int {
-		if a.Path < b.Path {
-			return -1
-		}
-		return 1
-	})
+	sort.Slice(steps, func(i, j int) bool { return steps[i].Path < steps[j].Path })
 	return steps
 }
