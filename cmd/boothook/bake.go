@@ -33,6 +33,7 @@ the generator; the last line of the output says how.`
 
 type bakeFlags struct {
 	initrd, out, agent, tls, ca string
+	moduleNames                 string
 	check, undo, json           bool
 	opts                        bake.Options
 }
@@ -72,6 +73,8 @@ func parseBake(e env, args []string) (*bakeFlags, error) {
 	fs.StringVar(&b.tls, "tls", "", "a boothook-tls to include, for https addresses")
 	fs.StringVar(&b.ca, "ca", "", "a file of CA certificates (PEM) to include")
 	fs.StringVar(&b.opts.Cmdline, "cmdline", "", "kernel words that hold unless the real ones say otherwise")
+	fs.StringVar(&b.opts.Modules, "modules", "", "a folder like /lib/modules/VERSION: add what the initrd lacks of network and seed drivers")
+	fs.StringVar(&b.moduleNames, "module-names", "", "the modules to add, separated by commas, instead of the usual ones")
 	fs.StringVar(&compress, "compress", "", "compression of the segment: "+compressions()+" (default: as the initrd's own)")
 	fs.BoolVar(&b.opts.Replace, "replace", false, "drop what an earlier bake has added")
 	fs.BoolVar(&b.check, "check", false, "only say what the initrd has")
@@ -83,11 +86,14 @@ func parseBake(e env, args []string) (*bakeFlags, error) {
 		return nil, usagef("bake: %v", err)
 	}
 	b.opts.Compress = archive.Compression(compress)
+	b.opts.ModuleNames = strings.FieldsFunc(b.moduleNames, func(r rune) bool { return r == ',' })
 	switch {
 	case fs.NArg() > 0:
 		return nil, usagef("bake takes no argument %q", fs.Arg(0))
 	case b.initrd == "":
 		return nil, usagef("bake needs --initrd")
+	case b.moduleNames != "" && b.opts.Modules == "":
+		return nil, usagef("--module-names needs --modules")
 	case b.check && b.undo:
 		return nil, usagef("--check and --undo exclude each other")
 	case b.out == "" && !b.check:
@@ -150,6 +156,9 @@ func printBaked(w io.Writer, b *bakeFlags, rep bake.Report) error {
 	fmt.Fprintf(w, "%s: appended %d bytes, %s:\n", b.out, rep.Added, rep.Compression)
 	for _, name := range rep.Files {
 		fmt.Fprintf(w, "  %s\n", name)
+	}
+	if len(rep.Modules) > 0 {
+		fmt.Fprintf(w, "modules added: %s\n", strings.Join(rep.Modules, " "))
 	}
 	fmt.Fprintf(w, "The next regeneration of the initrd drops this segment. To keep it, %s.\n", rep.Install)
 	return nil

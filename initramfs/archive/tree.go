@@ -70,9 +70,33 @@ func KeepSmall(limit int64) Keep {
 
 // Read walks an initrd and gives its tree and its segments.
 func Read(r io.ReaderAt, size int64, keep Keep) (*Tree, []Segment, error) {
-	b := builder{tree: NewTree(), keep: keep, links: map[linkKey]*Node{}}
+	t := NewTree()
+	b := builder{tree: t, keep: keep, links: map[linkKey]*Node{}}
 	segments, err := Walk(r, size, b.visit)
-	return b.tree, segments, err
+	return t, segments, err
+}
+
+// ReadOn reads what follows the segments of an initrd of which t and segments
+// are known, into t, and gives all segments. Where a stream ends is told by
+// the stream itself, and so nothing before it need be read again; LZ4's legacy
+// format alone has no end mark, and a last segment in it is read anew.
+func ReadOn(t *Tree, segments []Segment, r io.ReaderAt, size int64, keep Keep) ([]Segment, error) {
+	b := builder{tree: t, keep: keep, links: map[linkKey]*Node{}}
+	w := walker{r: r, size: size, visit: b.visit, segments: slices.Clone(segments)}
+	var pos int64
+	if n := len(segments); n > 0 {
+		last := segments[n-1]
+		pos = last.Offset + last.Size
+		if last.Compression == LZ4 {
+			w.segments, pos = w.segments[:n-1], last.Offset
+		}
+	}
+	for _, s := range w.segments {
+		w.entries += s.Entries
+		w.unpacked += s.Unpacked
+	}
+	err := w.walk(pos)
+	return w.segments, err
 }
 
 // A linkKey is what makes two entries the same inode, until a trailer.

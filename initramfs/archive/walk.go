@@ -15,22 +15,8 @@ type Visit func(e *Entry, body io.Reader) error
 // It returns the segments, in order, also those before an error.
 func Walk(r io.ReaderAt, size int64, visit Visit) ([]Segment, error) {
 	w := walker{r: r, size: size, visit: visit}
-	var pos int64
-	for {
-		var err error
-		if pos, err = w.skipZeros(pos); err != nil || pos == size {
-			return w.segments, err
-		}
-		if len(w.segments) == MaxSegments {
-			return w.segments, fmt.Errorf("%w: more than %d segments", ErrTooLarge, MaxSegments)
-		}
-		seg, err := w.segment(pos)
-		if err != nil {
-			return w.segments, fmt.Errorf("segment %d at byte %d: %w", len(w.segments), pos, err)
-		}
-		w.segments = append(w.segments, seg)
-		pos = seg.Offset + seg.Size
-	}
+	err := w.walk(0)
+	return w.segments, err
 }
 
 type walker struct {
@@ -40,6 +26,25 @@ type walker struct {
 	segments []Segment
 	entries  int
 	unpacked int64
+}
+
+// walk reads the segments from byte pos on.
+func (w *walker) walk(pos int64) error {
+	for {
+		var err error
+		if pos, err = w.skipZeros(pos); err != nil || pos == w.size {
+			return err
+		}
+		if len(w.segments) == MaxSegments {
+			return fmt.Errorf("%w: more than %d segments", ErrTooLarge, MaxSegments)
+		}
+		seg, err := w.segment(pos)
+		if err != nil {
+			return fmt.Errorf("segment %d at byte %d: %w", len(w.segments), pos, err)
+		}
+		w.segments = append(w.segments, seg)
+		pos = seg.Offset + seg.Size
+	}
 }
 
 func (w *walker) segment(pos int64) (Segment, error) {

@@ -2,10 +2,8 @@ package bake
 
 import (
 	"fmt"
-	"strings"
 
 	"boothook/initramfs/archive"
-	"boothook/initramfs/generators"
 )
 
 // A Status is what an initrd has.
@@ -41,18 +39,4 @@ func Check(name string) (Status, error) {
 		return st, fmt.Errorf("check %s: %w", name, err)
 	}
 	return st, nil
-}
-
-// reachable says what keeps the agent in the tree from being called.
-func (in *Initrd) reachable() error {
-	n, at, err := in.Tree.Lookup(generators.Agent)
-	switch {
-	case err != nil:
-		return err
-	case !n.IsRegular() || n.Mode&0o111 == 0:
-		return fmt.Errorf("%s is not an executable file", at)
-	case !strings.HasPrefix(string(n.Head), "\x7fELF"):
-		return fmt.Errorf("%s is not an ELF program", at)
-	}
-	return in.Generator.Check(in.Tree)
 }

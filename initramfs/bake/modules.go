@@ -1,0 +1,149 @@
+package bake
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"boothook/initramfs/archive"
+	"boothook/initramfs/modules"
+	"boothook/initramfs/modules/closure"
+)
+
+// DefaultModules lists what a cloud's or hypervisor's guest may need to reach
+// its metadata: network cards and their buses, and the volumes that hold a
+// seed. What a kernel does not have, or has built in, is left out.
+func DefaultModules() []string {
+	return strings.Fields(`
+		virtio_pci virtio_mmio virtio_net virtio_blk virtio_scsi
+		ena gve mana hv_vmbus hv_netvsc hv_storvsc pci_hyperv
+		xen_netfront xen_blkfront vmxnet3 vmw_pvscsi
+		e1000 e1000e igbvf ixgbevf iavf mlx4_en mlx5_core
+		af_packet sr_mod sd_mod nvme isofs vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8`)
+}
+
+// A tree's modules of one kernel version.
+type installed struct {
+	dir   string            // /lib/modules/VERSION
+	paths map[string]string // name → path in dir
+}
+
+func modulesOf(t *archive.Tree, version string) installed {
+	in := installed{dir: path.Join("/lib/modules", version), paths: map[string]string{}}
+	var walk func(rel string, depth int)
+	walk = func(rel string, depth int) {
+		for _, name := range t.List(path.Join(in.dir, rel)) {
+			at := path.Join(rel, name)
+			n, _, err := t.Lstat(path.Join(in.dir, at))
+			switch {
+			case err == nil && n.IsDir() && depth < archive.MaxDepth:
+				walk(at, depth+1)
+			case strings.Contains(name, ".ko"):
+				in.paths[modules.Name(at)] = at
+			}
+		}
+	}
+	walk("", 0)
+	return in
+}
+
+// moduleFiles returns the modules among names that the initrd lacks, with all
+// that they need, uncompressed, and depmod's text files with their lines
+// added. Dir is a folder like /lib/modules/VERSION of the initrd's kernel.
+func (in *Initrd) moduleFiles(dir string, names []string) ([]archive.File, error) {
+	version, err := in.versionOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	have := modulesOf(in.Tree, version)
+	index, err := modules.ReadIndex(dir)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return index.Path(name) == "" || have.paths[modules.Name(name)] != ""
+	})
+	if len(names) == 0 {
+		return nil, nil
+	}
+	collected, err := closure.Collect(dir, names)
+	if err != nil {
+		return nil, err
+	}
+	var files []archive.File
+	for _, f := range collected {
+		data := f.Data
+		switch {
+		case strings.HasPrefix(path.Base(f.Path), "modules."):
+			if data, err = have.merge(in.Tree, f); err != nil {
+				return nil, err
+			}
+		case have.paths[modules.Name(f.Path)] != "":
+			continue
+		}
+		files = append(files, archive.File{Name: path.Join(have.dir, f.Path), Mode: archive.TypeRegular | 0o644, Data: data})
+	}
+	return files, nil
+}
+
+// versionOf makes sure that a folder of modules is of the initrd's kernel.
+func (in *Initrd) versionOf(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	version := filepath.Base(abs)
+	if len(in.Kernels) > 0 && !slices.Contains(in.Kernels, version) {
+		return "", fmt.Errorf("modules of %s do not fit: the initrd is for %s", version, strings.Join(in.Kernels, ", "))
+	}
+	return version, nil
+}
+
+// merge adds to one of depmod's files in the initrd the lines that it lacks.
+// In modules.dep a module that the initrd has keeps its line and its path.
+func (have installed) merge(t *archive.Tree, f closure.File) ([]byte, error) {
+	old, err := t.ReadFile(path.Join(have.dir, f.Path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for line := range strings.Lines(string(old)) {
+		known[strings.TrimSpace(line)] = true
+	}
+	out := slices.Clone(old)
+	if len(out) > 0 && out[len(out)-1] != '\n' {
+		out = append(out, '\n')
+	}
+	for line := range strings.Lines(string(f.Data)) {
+		if f.Path == "modules.dep" {
+			line = have.depLine(line)
+		}
+		if line != "" && !known[strings.TrimSpace(line)] {
+			out = append(out, line...)
+		}
+	}
+	return out, nil
+}
+
+// depLine is a line of modules.dep with the paths that modules have in the
+// initrd; none for a module that is there already.
+func (have installed) depLine(line string) string {
+	file, deps, ok := strings.Cut(line, ":")
+	if !ok || have.paths[modules.Name(file)] != "" {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(file + ":")
+	for _, dep := range strings.Fields(deps) {
+		if there := have.paths[modules.Name(dep)]; there != "" {
+			dep = there
+		}
+		b.WriteString(" " + dep)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
