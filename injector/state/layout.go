@@ -33,8 +33,9 @@ type Content struct {
 }
 
 // Layout gives the steps that lay out /var/lib/cloud for the instance:
-// directories and the data. They come first in a plan and are the same on
-// every boot of an instance whose data have not changed.
+// directories and the data, those that Debian's cloud-init 22.4 and 25.1 make
+// at once. They come first in a plan and are the same on every boot of an
+// instance whose data have not changed.
 func Layout(d Decision, c Content) []plan.Step {
 	dir := InstanceDir(d.ID)
 	var steps []plan.Step
@@ -44,7 +45,7 @@ func Layout(d Decision, c Content) []plan.Step {
 	} {
 		steps = append(steps, directory(CloudDir+sub, 0o755))
 	}
-	for _, sub := range []string{"", "/boothooks", "/data", "/handlers", "/scripts", "/scripts/vendor", "/sem"} {
+	for _, sub := range []string{"", "/handlers", "/scripts", "/sem"} {
 		steps = append(steps, directory(dir+sub, 0o755))
 	}
 	steps = append(steps,
@@ -53,19 +54,16 @@ func Layout(d Decision, c Content) []plan.Step {
 		secret(dir+"/user-data.txt", c.Instance.UserData),
 		secret(dir+"/user-data.txt.i", c.Processed),
 		secret(dir+"/cloud-config.txt", c.CloudConfig),
+		secret(dir+"/vendor-data.txt", c.Instance.VendorData),
+		secret(dir+"/vendor-data.txt.i", c.VendorProcessed),
+		secret(dir+"/vendor-data2.txt", c.Instance.VendorData2),
+		secret(dir+"/vendor-data2.txt.i", c.Vendor2Processed),
 	)
-	for _, v := range []struct {
-		name string
-		body []byte
-	}{
-		{"vendor-data.txt", c.Instance.VendorData},
-		{"vendor-data.txt.i", c.VendorProcessed},
-		{"vendor-cloud-config.txt", c.VendorCloudConfig},
-		{"vendor-data2.txt", c.Instance.VendorData2},
-		{"vendor-data2.txt.i", c.Vendor2Processed},
-		{"vendor2-cloud-config.txt", c.Vendor2CloudConfig},
-	} {
-		steps = append(steps, secret(dir+"/"+v.name, v.body))
+	if len(c.Instance.VendorData) > 0 {
+		steps = append(steps, secret(dir+"/vendor-cloud-config.txt", c.VendorCloudConfig))
+	}
+	if len(c.Instance.VendorData2) > 0 {
+		steps = append(steps, secret(dir+"/vendor2-cloud-config.txt", c.Vendor2CloudConfig))
 	}
 	if len(c.Instance.NetworkConfig) > 0 {
 		steps = append(steps, secret(networkPath, c.Instance.NetworkConfig))
@@ -75,7 +73,8 @@ func Layout(d Decision, c Content) []plan.Step {
 
 // Finish gives the steps that make the instance the root's own. They come
 // last in a plan, the record last of all: it says that everything before it
-// was done.
+// was done. Unlike cloud-init's, previous-instance-id stays that of another
+// instance, so that a second boot changes nothing.
 func Finish(d Decision, k Known, c Content) ([]plan.Step, error) {
 	previous := k.Previous
 	if d.New {
