@@ -43,11 +43,11 @@ func (c *composer) accountFiles() (accountFiles, error) {
 			return f, err
 		}
 		f.nodes[i] = n
+		body, err := c.tree.text(n)
+		if err != nil {
+			return f, err
+		}
 		if n.want.kind == regular {
-			body, err := c.tree.body(n)
-			if err != nil {
-				return f, err
-			}
 			*text = append([]byte{}, body...)
 		}
 	}
@@ -106,7 +106,7 @@ func (c *composer) policy() (accounts.Policy, error) {
 		if err != nil {
 			return accounts.Policy{}, err
 		}
-		if text[i], err = c.tree.body(n); err != nil {
+		if text[i], err = c.tree.text(n); err != nil {
 			return accounts.Policy{}, err
 		}
 	}

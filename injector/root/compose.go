@@ -59,8 +59,7 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 		if err == nil {
 			continue
 		}
-		var errno syscall.Errno
-		if errors.As(err, &errno) {
+		if fatal(err) {
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
 		c.drop(i, err)
@@ -74,6 +73,13 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 	var err error
 	c.todo, err = c.changes()
 	return c, err
+}
+
+// fatal says whether err is of the kind that ends the whole: one that came
+// from the kernel.
+func fatal(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno)
 }
 
 func (c *composer) drop(i int, why error) {
@@ -308,17 +314,9 @@ func (c *composer) writable(dir *node) error {
 // settle looks up the owners, now that every account is known, and says what
 // became of each step.
 func (c *composer) settle() error {
-	files, err := c.accountFiles()
+	users, groups, err := c.ids()
 	if err != nil {
 		return err
-	}
-	users := map[string]int{}
-	for _, u := range accounts.Users(files.text.Passwd) {
-		users[u.Name] = u.UID
-	}
-	groups := map[string]int{}
-	for _, g := range accounts.Groups(files.text.Group) {
-		groups[g.Name] = g.GID
 	}
 	seen := map[*node]bool{}
 	for i := range c.touched {
@@ -340,6 +338,26 @@ func (c *composer) settle() error {
 		}
 	}
 	return nil
+}
+
+// ids are the accounts that owners are looked up among. A root whose account
+// files cannot be read has none.
+func (c *composer) ids() (users, groups map[string]int, err error) {
+	users, groups = map[string]int{}, map[string]int{}
+	files, err := c.accountFiles()
+	if err != nil {
+		if fatal(err) {
+			return nil, nil, err
+		}
+		return users, groups, nil
+	}
+	for _, u := range accounts.Users(files.text.Passwd) {
+		users[u.Name] = u.UID
+	}
+	for _, g := range accounts.Groups(files.text.Group) {
+		groups[g.Name] = g.GID
+	}
+	return users, groups, nil
 }
 
 // own turns the owner's and the group's name into ids. Somebody unknown

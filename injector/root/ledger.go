@@ -48,7 +48,7 @@ func (c *composer) readLedger() (*ledger, error) {
 		return nil, err
 	}
 	l := &ledger{Version: 1, used: map[ledgerEntry]int{}, node: n}
-	if l.old, err = c.tree.body(n); err != nil {
+	if l.old, err = c.tree.text(n); err != nil {
 		return nil, err
 	}
 	if len(l.old) == 0 {

@@ -60,7 +60,8 @@ type Root struct {
 	sys syscalls
 	// mounts is nil unless the root was opened by WithWritable.
 	mounts *mounts
-	// loose takes the containment out, so that tests can see what it is for.
+	// loose takes the containment out, so that tests can see what it is for:
+	// then paths are what they would be if they were pasted to dir.
 	loose bool
 }
 
@@ -90,7 +91,7 @@ func (r *Root) Path() string { return r.dir }
 // open looks path up inside the root. More holds further RESOLVE_ flags.
 func (r *Root) open(path string, flags int, more uint64) (int, error) {
 	if r.loose {
-		return unix.Open(r.dir+"/"+path, flags|unix.O_CLOEXEC, 0)
+		return unix.Open(r.pasted(path), flags|unix.O_CLOEXEC, 0)
 	}
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve | more}
 	if path == "" {
@@ -103,6 +104,14 @@ func (r *Root) open(path string, flags int, more uint64) (int, error) {
 		}
 	}
 	return -1, unix.EAGAIN
+}
+
+// pasted is path without containment.
+func (r *Root) pasted(path string) string {
+	if under(path, r.dir) {
+		return path // a place that the tree found has dir in it already
+	}
+	return r.dir + "/" + path
 }
 
 // reopen opens for reading what fd, an O_PATH descriptor, stands for. Going

@@ -107,6 +107,9 @@ func (n *node) path() string {
 // followed too. The place may be absent, and so may directories on the way.
 func (t *tree) walk(path string, follow bool) (*node, error) {
 	cur, links := t.top, 0
+	if t.root.loose {
+		path = t.root.pasted(path)
+	}
 	rest := components(path)
 	for len(rest) > 0 {
 		name := rest[0]
@@ -253,6 +256,9 @@ func (t *tree) enter(dir *node) error {
 
 // openPlace opens a place by its own path, through which no link may lead.
 func (r *Root) openPlace(path string, flags int) (int, error) {
+	if r.loose {
+		return unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	}
 	fd, err := r.open(path, flags, unix.RESOLVE_NO_SYMLINKS)
 	if err == unix.ELOOP {
 		return -1, errSwapped
@@ -282,6 +288,14 @@ func (t *tree) body(n *node) ([]byte, error) {
 		}
 	}
 	return n.was.body, nil
+}
+
+// text is body for a place where only a file makes sense: nil if it is absent.
+func (t *tree) text(n *node) ([]byte, error) {
+	if n.want.kind != regular && n.want.kind != absent {
+		return nil, fmt.Errorf("%w: %s", ErrNotRegular, n.path())
+	}
+	return t.body(n)
 }
 
 // names lists what shall be in the directory n.

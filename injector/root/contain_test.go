@@ -1,0 +1,328 @@
+package root
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"boothook/injector/plan"
+)
+
+// marker is in the files outside the root; to find it inside is a leak.
+const marker = "SECRET-OF-THE-OUTSIDE"
+
+// A place is where a hostile root or hostile user-data lead outside.
+type place struct {
+	name string
+	// set makes dir, inside the root, lead to outside, and returns the path
+	// by which user-data would name it.
+	set func(t testing.TB, root, outside, dir string) string
+}
+
+func places() []place {
+	link := func(t testing.TB, root, dir, to string) string {
+		must(t, os.RemoveAll(root+dir))
+		must(t, os.MkdirAll(filepath.Dir(root+dir), 0o755))
+		must(t, os.Symlink(to, root+dir))
+		return dir
+	}
+	return []place{
+		{"absolute link", func(t testing.TB, root, outside, dir string) string { return link(t, root, dir, outside) }},
+		{"relative link", func(t testing.TB, root, outside, dir string) string {
+			up := strings.Repeat("../", strings.Count(filepath.Dir(dir), "/")+strings.Count(root, "/")+1)
+			return link(t, root, dir, up+strings.TrimPrefix(outside, "/"))
+		}},
+		{"chain of links", func(t testing.TB, root, outside, dir string) string {
+			link(t, root, "/chain/1", "2")
+			link(t, root, "/chain/2", root+"/chain/3")
+			link(t, root, "/chain/3", outside)
+			must(t, os.RemoveAll(root+"/chain/2"))
+			must(t, os.Symlink("../chain/3", root+"/chain/2"))
+			return link(t, root, dir, strings.Repeat("../", strings.Count(dir, "/")-1)+"chain/1")
+		}},
+		{"link in proc", func(t testing.TB, root, outside, dir string) string {
+			return link(t, root, dir, "/proc/self/root"+outside)
+		}},
+		{"link to a link's parent", func(t testing.TB, root, outside, dir string) string {
+			link(t, root, "/sub", outside+"/sub")
+			return link(t, root, dir, strings.Repeat("../", strings.Count(dir, "/")-1)+"sub/..")
+		}},
+		{"dots", func(t testing.TB, root, outside, dir string) string {
+			must(t, os.MkdirAll(root+dir, 0o755))
+			return dir + strings.Repeat("/..", strings.Count(root, "/")+strings.Count(dir, "/")+2) + outside
+		}},
+	}
+}
+
+// An act is something boothook does at a place. It returns what it read.
+type act struct {
+	name string
+	// at is the directory of the root that leads outside.
+	at string
+	// fixed says that the path is boothook's own, so that user-data cannot
+	// put dots into it.
+	fixed bool
+	do    func(r *Root, at string) string
+}
+
+func acts() []act {
+	write := func(step func(at string) plan.Step) func(*Root, string) string {
+		return func(r *Root, at string) string {
+			res, err := r.Apply(context.Background(), plan.Plan{InstanceID: "i", Steps: []plan.Step{step(at)}}, options())
+			return fmt.Sprint(res, err)
+		}
+	}
+	alice := &plan.Account{Name: "alice"}
+	return []act{
+		{"write", "/srv/d", false, write(func(at string) plan.Step { return file(at+"/new", "x") })},
+		{"overwrite", "/srv/d", false, write(func(at string) plan.Step { return file(at+"/victim", "x") })},
+		{"append", "/srv/d", false, write(func(at string) plan.Step {
+			return plan.Step{Kind: plan.File, Path: at + "/victim", Body: []byte("x"), Append: true}
+		})},
+		{"make directory", "/srv/d", false, write(func(at string) plan.Step { return plan.Step{Kind: plan.Dir, Path: at + "/a/b"} })},
+		{"change mode", "/srv/d", false, write(func(at string) plan.Step { return plan.Step{Kind: plan.Dir, Path: at, Mode: 0o700} })},
+		{"link", "/srv/d", false, write(func(at string) plan.Step { return plan.Step{Kind: plan.Link, Path: at + "/l", Target: "x"} })},
+		{"remove", "/srv/d", false, write(func(at string) plan.Step { return plan.Step{Kind: plan.Remove, Path: at + "/victim"} })},
+		{"add user", "/etc", true, write(func(string) plan.Step { return plan.Step{Kind: plan.User, Account: alice} })},
+		{"set password", "/etc", true, write(func(string) plan.Step {
+			return plan.Step{Kind: plan.Password, Account: &plan.Account{Name: "root", Hash: "x"}}
+		})},
+		{"set hostname", "/etc", true, write(func(string) plan.Step { return plan.Step{Kind: plan.Hostname, Body: []byte("web1")} })},
+		{"make home", "/home", true, write(func(string) plan.Step { return plan.Step{Kind: plan.User, Account: alice} })},
+		{"copy skel", "/etc/skel", true, write(func(string) plan.Step { return plan.Step{Kind: plan.User, Account: alice} })},
+		{"journal", "/var/lib", true, write(func(string) plan.Step { return file("/etc/motd", "x") })},
+		{"own record", "/var/lib", true, func(r *Root, _ string) string {
+			return fmt.Sprint(r.WriteFile(StateDir+"/report.json", []byte("x"), 0o600))
+		}},
+		{"read", "/srv/d", false, func(r *Root, at string) string {
+			body, err := r.ReadFile(at + "/victim")
+			return fmt.Sprint(string(body), err)
+		}},
+		{"list", "/srv/d", false, func(r *Root, at string) string {
+			names, err := r.ReadDir(at)
+			return fmt.Sprint(names, err)
+		}},
+		{"stat", "/srv/d", false, func(r *Root, at string) string {
+			if r.Exists(at + "/" + marker) {
+				return marker
+			}
+			return ""
+		}},
+		{"facts", "/etc", true, func(r *Root, _ string) string {
+			f, err := r.Facts()
+			return fmt.Sprint(f, err)
+		}},
+		{"cloud.cfg", "/etc/cloud", true, func(r *Root, _ string) string {
+			f, err := r.Facts()
+			return fmt.Sprintf("%s %v", f.CloudConfig, err)
+		}},
+	}
+}
+
+// outsideOf makes the directory outside, which looks like what an attacker
+// would like to reach.
+func outsideOf(t testing.TB, dir string) {
+	for name, body := range map[string]string{
+		"victim": marker, marker: "", "sub/x": marker, "passwd": "root:x:0:0:" + marker + ":/root:/bin/sh\n", "shadow": "root:*:1::::::\n",
+		"group": "root:x:0:\n", "hostname": marker, ".profile": marker, "cloud.cfg": marker, "os-release": "ID=" + marker + "\n", "motd": marker,
+	} {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(body), 0o644))
+	}
+}
+
+// escape does a at p, contained or not, and says how it got outside, if it did.
+func escape(t *testing.T, a act, p place, loose bool) string {
+	r := quickRoot(t)
+	outside := filepath.Join(filepath.Dir(r.dir), "outside-"+filepath.Base(r.dir))
+	t.Cleanup(func() { os.RemoveAll(outside) })
+	outsideOf(t, outside)
+	at := p.set(t, r.dir, outside, a.at)
+	before := listing(t, outside)
+	r.loose = loose
+	got := a.do(r, at)
+	switch {
+	case cmp.Diff(before, listing(t, outside)) != "":
+		return "it changed the outside"
+	case strings.Contains(got, marker):
+		return "it read the outside"
+	}
+	for name, line := range listing(t, r.dir) {
+		if strings.Contains(line, marker) {
+			return "it took " + name + " from outside"
+		}
+	}
+	return ""
+}
+
+// TestContainment does everything that boothook does at places that lead
+// outside, and does it again with the containment taken out, to see that the
+// outside would have been reached.
+func TestContainment(t *testing.T) {
+	trees := 0
+	for _, a := range acts() {
+		for _, p := range places() {
+			if a.fixed && p.name == "dots" {
+				continue
+			}
+			t.Run(a.name+"/"+p.name, func(t *testing.T) {
+				if how := escape(t, a, p, false); how != "" {
+					t.Errorf("escaped: %s", how)
+				}
+				if escape(t, a, p, true) == "" {
+					t.Error("with the containment taken out nothing escapes either, so this shows nothing")
+				}
+			})
+			trees++
+		}
+	}
+	t.Logf("%d hostile names and trees", trees)
+	if trees < 60 {
+		t.Error("too few")
+	}
+}
+
+// A swapper puts a link in the place of a directory when the first file has
+// been staged.
+type swapper struct {
+	kernel
+	dir, outside string
+	done         bool
+}
+
+func (s *swapper) Create(dir int, name string) (int, error) {
+	fd, err := s.kernel.Create(dir, name)
+	if !s.done {
+		s.done = true
+		if err := os.Rename(s.dir, s.dir+".away"); err != nil {
+			return -1, err
+		}
+		if err := os.Symlink(s.outside, s.dir); err != nil {
+			return -1, err
+		}
+	}
+	return fd, err
+}
+
+// TestLinkSwappedIn: a directory that becomes a link between the look and the
+// write stops the apply, and nothing gets outside.
+func TestLinkSwappedIn(t *testing.T) {
+	for _, loose := range []bool{false, true} {
+		r := newRoot(t)
+		outside := t.TempDir()
+		must(t, os.MkdirAll(r.dir+"/srv/d", 0o755))
+		r.sys, r.loose = &swapper{dir: r.dir + "/srv/d", outside: outside}, loose
+		p := plan.Plan{Steps: []plan.Step{file("/etc/first", "x"), file("/srv/d/second", "x")}}
+		_, err := r.Apply(context.Background(), p, options())
+		names, _ := os.ReadDir(outside)
+		if escaped := len(names) > 0; escaped != loose {
+			t.Errorf("loose %v: escaped %v, error %v", loose, escaped, err)
+		}
+		if !loose && !errors.Is(err, errSwapped) {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+// TestUsersLinks: a link that an ordinary user made is not followed to what is
+// not that user's.
+func TestUsersLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // there is only one user then
+	}
+	r := newRoot(t)
+	home := r.dir + "/home/bob"
+	must(t, os.MkdirAll(home+"/own", 0o755))
+	for name, to := range map[string]string{"evil": "/etc/shadow", "dir": "../../etc", "mine": "own", "dangling": "/etc/new"} {
+		must(t, os.Symlink(to, home+"/"+name))
+		must(t, os.Lchown(home+"/"+name, 1000, 1000))
+	}
+	must(t, os.Chown(home+"/own", 1000, 1000))
+	res := apply(t, r, file("/home/bob/evil", "x"), file("/home/bob/dir/x", "x"), file("/home/bob/dangling", "x"), file("/home/bob/mine/x", "x"))
+	for i, want := range []Status{Skipped, Skipped, Skipped, Written} {
+		if res.Steps[i].Status != want {
+			t.Errorf("step %d: %+v, want %s", i, res.Steps[i], want)
+		}
+	}
+}
+
+// TestHostileFiles: nothing that stands where a file is expected makes
+// boothook wait, read without end or fall over.
+func TestHostileFiles(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		put  func(path string) error
+	}{
+		{"FIFO", func(p string) error { return unix.Mkfifo(p, 0o666) }},
+		{"socket", func(p string) error {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			dir, err := unix.Open(filepath.Dir(p), unix.O_PATH, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(dir)
+			return unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir, filepath.Base(p))})
+		}},
+		{"loop", func(p string) error { return os.Symlink(filepath.Base(p), p) }},
+		{"huge", func(p string) error {
+			f, err := os.Create(p)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return f.Truncate(1 << 40)
+		}},
+		{"directory", func(p string) error { return os.MkdirAll(p+"/x", 0o755) }},
+		{"deep links", func(p string) error {
+			for i := range 50 {
+				if err := os.Symlink(fmt.Sprintf("%s.%d", filepath.Base(p), i+1), fmt.Sprintf("%s.%d", p, i)); err != nil {
+					return err
+				}
+			}
+			return os.Symlink(filepath.Base(p)+".0", p)
+		}},
+		{"no permission, no content", func(p string) error { return os.WriteFile(p, nil, 0) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoot(t)
+			must(t, os.MkdirAll(r.dir+"/sbin", 0o755))
+			must(t, os.MkdirAll(r.dir+"/etc/cloud/cloud.cfg.d", 0o755))
+			for _, p := range []string{"/etc/os-release", "/etc/passwd", "/etc/group", "/etc/fstab", "/etc/hostname", "/etc/login.defs",
+				"/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/1.cfg", "/sbin/init", "/etc/inittab", "/etc/skel/hostile"} {
+				os.Remove(r.dir + p)
+				must(t, c.put(r.dir+p))
+			}
+			done := make(chan bool)
+			go func() {
+				if _, err := r.Facts(); err != nil {
+					t.Errorf("facts: %v", err)
+				}
+				p := plan.Plan{Steps: []plan.Step{file("/etc/hostname", "x"), {Kind: plan.User, Account: &plan.Account{Name: "alice"}},
+					{Kind: plan.File, Path: "/etc/os-release", Append: true, Body: []byte("x")}, file("/etc/good", "x")}}
+				res, err := r.Apply(context.Background(), p, options())
+				if err != nil || res.Steps[3].Status != Written {
+					t.Errorf("apply: %+v, %v", res, err)
+				}
+				close(done)
+			}()
+			select {
+			case <-done:
+			case <-time.After(20 * time.Second):
+				t.Fatal("still waiting")
+			}
+		})
+	}
+}
