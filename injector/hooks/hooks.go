@@ -265,6 +265,9 @@ func run(ctx context.Context, c Config, hooks []Hook) ([]Result, error) {
 	cmd := initCommand(c.Output, trace, say, tell)
 	err = cmd.Start()
 	say.Close()
+	if errors.Is(err, syscall.EINVAL) {
+		err = fmt.Errorf("this kernel lacks PID or mount namespaces: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSetup, err)
 	}

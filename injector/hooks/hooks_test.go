@@ -32,18 +32,19 @@ func TestFromPart(t *testing.T) {
 
 func TestParseShebang(t *testing.T) {
 	for body, want := range map[string][]string{
-		"#!/bin/sh\n":                     {"/bin/sh"},
-		"#!/bin/sh":                       {"/bin/sh"},
-		"#! \t/bin/sh \t\necho":           {"/bin/sh"},
-		"#!/usr/bin/env -S python3 -u \n": {"/usr/bin/env", "-S python3 -u"},
-		"#!/bin/sh\t-e\n":                 {"/bin/sh", "-e"},
-		"":                                nil,
-		"#!":                              nil,
-		"#!  \n":                          nil,
-		"#!/bin/sh\r\n":                   nil,
-		"#!/bin/\x00sh\n":                 nil,
-		" #!/bin/sh\n":                    nil,
-		"\xef\xbb\xbf#!/bin/sh\n":         nil,
+		"#!/bin/sh\n":                           {"/bin/sh"},
+		"#!/bin/sh":                             {"/bin/sh"},
+		"#! \t/bin/sh \t\necho":                 {"/bin/sh"},
+		"#!/usr/bin/env -S python3 -u \n":       {"/usr/bin/env", "-S python3 -u"},
+		"#!/bin/sh\t-e\n":                       {"/bin/sh", "-e"},
+		"":                                      nil,
+		"#!":                                    nil,
+		"#!  \n":                                nil,
+		"#!/" + strings.Repeat("x", 253) + "\n": nil,
+		"#!/bin/sh\r\n":                         nil,
+		"#!/bin/\x00sh\n":                       nil,
+		" #!/bin/sh\n":                          nil,
+		"\xef\xbb\xbf#!/bin/sh\n":               nil,
 	} {
 		got, err := parseShebang([]byte(body))
 		if !slices.Equal(got, want) || (err == nil) != (want != nil) || err != nil && !errors.Is(err, ErrNoShebang) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // initName is argv[0] of the hook init, by which a program knows that it is
@@ -132,10 +133,21 @@ func processes() []string {
 			more++
 			continue
 		}
-		found = append(found, strings.TrimSpace(string(comm)))
+		found = append(found, printable(strings.TrimSpace(string(comm))))
 	}
 	if more > 0 {
 		found = append(found, fmt.Sprintf("and %d more", more))
 	}
 	return found
+}
+
+// printable is a name that a console can be shown: a process can call itself
+// an escape sequence.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, name)
 }

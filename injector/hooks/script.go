@@ -10,8 +10,13 @@ import (
 	"boothook/injector/userdata"
 )
 
-// boothookPrefix marks a cloud-boothook.
-const boothookPrefix = "#cloud-boothook"
+const (
+	// boothookPrefix marks a cloud-boothook.
+	boothookPrefix = "#cloud-boothook"
+	// maxInterpreter is the longest name that the kernel reads (execve(2):
+	// 255 bytes of the line since Linux 5.1, the "#!" included).
+	maxInterpreter = 253
+)
 
 // ErrNoShebang marks a hook of which the kernel cannot tell how to run it.
 var ErrNoShebang = errors.New(`no "#!" line`)
@@ -40,7 +45,7 @@ func shebang(body []byte) ([]string, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(interpreter[0]); err != nil {
-		return nil, fmt.Errorf("interpreter %s: not in the root", interpreter[0])
+		return nil, fmt.Errorf("interpreter %q: not in the root", interpreter[0])
 	}
 	return interpreter, nil
 }
@@ -60,7 +65,7 @@ func parseShebang(body []byte) ([]string, error) {
 	end := strings.IndexAny(text+" ", " \t")
 	name, arg := text[:end], strings.Trim(text[end:], " \t")
 	switch {
-	case name == "" || strings.IndexByte(name, 0) >= 0:
+	case name == "" || len(name) > maxInterpreter || strings.IndexByte(name, 0) >= 0:
 		return nil, fmt.Errorf("%w that names an interpreter", ErrNoShebang)
 	case arg == "":
 		return []string{name}, nil
