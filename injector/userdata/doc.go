@@ -13,6 +13,6 @@
 // from transfer encoding and gzip, which are undone, a body is what was
 // written, be it UTF-8 or not. UnixLines is for whoever writes a script.
 //
-// The package never runs, renders or merges anything, and never looks at
-// the launch index of the machine: it only says what each part asks for.
+// Render fills in the templates among the parts. Nothing here runs or merges
+// anything, or knows the machine's launch index: a part says what it asks for.
 package userdata

@@ -1,0 +1,71 @@
+package jinja
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Variables gives instance data in the form that templates see, as cloud-init
+// makes it: what stands under "v1", "v2" and so on is there at the top level
+// too, and a key with an operator in it, such as "local-ipv4" or "v1.0", has a
+// second name with "_" instead. data is not changed.
+func Variables(data map[string]any) map[string]any {
+	out := withAliases(data, 0)
+	for _, k := range slices.Sorted(maps.Keys(data)) {
+		if version, ok := out[k].(map[string]any); ok && isVersion(k) {
+			maps.Copy(out, version)
+		}
+	}
+	return out
+}
+
+// isVersion recognises "v1".
+func isVersion(key string) bool {
+	digits, ok := strings.CutPrefix(key, "v")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+func withAliases(data map[string]any, depth int) map[string]any {
+	out := make(map[string]any, len(data))
+	for _, k := range slices.Sorted(maps.Keys(data)) {
+		v := data[k]
+		if m, ok := v.(map[string]any); ok && depth < MaxDepth {
+			v = withAliases(m, depth+1)
+		}
+		out[k] = v
+		if alias := aliasOf(k); alias != k {
+			out[alias] = v
+		}
+	}
+	return out
+}
+
+// aliasOf puts "_" in the place of each operator.
+func aliasOf(key string) string {
+	var sb strings.Builder
+	for key != "" {
+		n := operatorLength(key)
+		if n == 0 {
+			sb.WriteByte(key[0])
+			n = 1
+		} else {
+			sb.WriteByte('_')
+		}
+		key = key[n:]
+	}
+	return sb.String()
+}
+
+// operatorLength is the length of the operator that s begins with.
+func operatorLength(s string) int {
+	for _, op := range operators {
+		if strings.HasPrefix(s, op) {
+			return len(op)
+		}
+	}
+	if s[0] == ';' { // Jinja2 has it among its operators and uses it for nothing
+		return 1
+	}
+	return 0
+}
