@@ -139,6 +139,9 @@ func vendorData(v any) ([]byte, error) {
 			return []byte(v), nil
 		}
 	case []any:
+		if len(v) == 1 {
+			return vendorData(v[0])
+		}
 		list, err := json.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("%w: vendor-data: %w", ErrMalformed, err)
