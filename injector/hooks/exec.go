@@ -47,20 +47,6 @@ func (w *world) runHook(h Hook, timeout time.Duration, out *output) Result {
 	return r
 }
 
-// summary says in a few words how the hook ended.
-func (r Result) summary() string {
-	took := " after " + r.Duration.Round(time.Millisecond).String()
-	switch {
-	case r.TimedOut:
-		return "killed, its time was up" + took
-	case r.Error != "":
-		return r.Error
-	case r.Signal != "":
-		return r.Signal + took
-	}
-	return "exit status " + strconv.Itoa(r.Status) + took
-}
-
 // prepare puts the hook where it can be run and gives the command for it.
 func (w *world) prepare(h Hook) (argv []string, note string, err error) {
 	switch h.Kind {
@@ -189,21 +175,6 @@ func (w *world) start(argv []string, out *os.File) (*exec.Cmd, error) {
 // noCloneIntoCgroup says that the kernel is older than 5.7.
 func noCloneIntoCgroup(err error) bool {
 	return errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.E2BIG) || errors.Is(err, syscall.EINVAL)
-}
-
-// ended takes over how a process ended; err is what waiting for it gave.
-func (r *Result) ended(ps *os.ProcessState, err error) error {
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return fmt.Errorf("wait: %w", err)
-	}
-	ws := ps.Sys().(syscall.WaitStatus)
-	if ws.Signaled() {
-		r.Signal = ws.Signal().String()
-		return nil
-	}
-	r.Status = ws.ExitStatus()
-	return nil
 }
 
 // explain says in other words why the kernel would not execute a file.
