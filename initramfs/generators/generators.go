@@ -46,6 +46,10 @@ func All() []Generator {
 		dracutSystemd(),
 		dracutPlain{},
 		anySystemd(),
+		booster(),
+		uroot(),
+		alpine(),
+		anyShell(),
 	}
 }
 

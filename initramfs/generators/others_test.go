@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -87,6 +88,21 @@ func TestDracutWithoutHookdir(t *testing.T) {
 	for _, dir := range []string{"", "$PREFIX/hooks", "relative"} {
 		if files, err := (dracutPlain{}).Calls(treeOf(t, dracutTree(dir)...)); err == nil {
 			t.Errorf("hookdir=%s gives %d files", dir, len(files))
+		}
+	}
+}
+
+func TestNoPlace(t *testing.T) {
+	for want, tree := range map[string]*archive.Tree{
+		"booster": treeOf(t, script("/init", "\x7fELF"), text("/etc/booster.init.yaml", ""), text("/etc/initrd-release", "")),
+		"u-root":  treeOf(t, linkTo("/init", "bbin/init"), script("/bbin/bb", "\x7fELF"), linkTo("/bbin/init", "bb")),
+	} {
+		g, err := Detect(tree)
+		if err != nil || g.Name() != want {
+			t.Fatalf("%v, %v", g, err)
+		}
+		if _, err := g.Calls(tree); !errors.Is(err, ErrNoPlace) || !strings.Contains(err.Error(), "boothook build") {
+			t.Errorf("%s: %v", want, err)
 		}
 	}
 }
