@@ -104,31 +104,29 @@ func (l *lab) serve(ctx context.Context) error {
 	if !l.o.noMetadata {
 		machine := l.o.machine
 		machine.PublicKeys = append(machine.PublicKeys, l.key.Public)
-		server := simulate.Server{Handler: cloud.New(machine), Log: func(r simulate.Entry) {
+		metadata := simulate.Server{Handler: cloud.New(machine), Log: func(r simulate.Entry) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.requests = append(l.requests, r)
 		}}
-		listener, err := l.network.Listen("tcp", cloud.Address)
-		if err != nil {
-			return fmt.Errorf("serve metadata: %w", err)
+		if err := l.run(ctx, metadata, cloud.Address); err != nil {
+			return err
 		}
-		l.all.Go(func() { l.complain("metadata service", server.Serve(ctx, listener)) })
 	}
 	if l.o.www == "" {
 		return nil
 	}
-	listener, err := l.network.Listen("tcp", net.JoinHostPort(vm.ServerAddress, "80"))
+	files := simulate.Server{Handler: http.FileServer(http.Dir(l.o.www))}
+	return l.run(ctx, files, net.JoinHostPort(vm.ServerAddress, "80"))
+}
+
+// run runs one service until ctx ends.
+func (l *lab) run(ctx context.Context, s simulate.Server, address string) error {
+	listener, err := l.network.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("serve %s: %w", l.o.www, err)
+		return fmt.Errorf("serve at %s: %w", address, err)
 	}
-	files := &http.Server{Handler: http.FileServer(http.Dir(l.o.www)), ReadHeaderTimeout: time.Minute}
-	context.AfterFunc(ctx, func() { _ = files.Close() })
-	l.all.Go(func() {
-		if err := files.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			l.complain("file server", err)
-		}
-	})
+	l.all.Go(func() { l.complain("service at "+address, s.Serve(ctx, listener)) })
 	return nil
 }
 
@@ -176,7 +174,7 @@ func (l *lab) boot(ctx context.Context) (*bootResult, error) {
 		return nil, err
 	}
 	defer func() { cut(); <-guest.Done() }()
-	fmt.Fprintf(l.e.stderr, "boothook: boot with %s; to do the same by hand:\n%s\n", l.accel, guest.Command)
+	fmt.Fprintf(l.e.stderr, "boothook: boot with %s, in a network namespace that has %s:\n%s\n", l.accel, vm.TapName, guest.Command)
 	r := &bootResult{guest: guest, ports: l.o.ports}
 	followed := make(chan struct{})
 	go func() {
@@ -282,25 +280,24 @@ var stages = []struct{ text, name string }{
 // follow shows the progress, until the guest ends: every stage once, and
 // every line of boothook's own.
 func follow(console *vm.Console, w io.Writer) []vm.Line {
-	var seen []vm.Line
-	next := 0
+	var reached []vm.Line
+	shown := make([]bool, len(stages))
 	console.Follow(func(line vm.Line) {
 		text := ""
 		if _, own, ok := strings.Cut(line.Text, "boothook: "); ok {
 			text = "boothook: " + own
 		}
-		for i, s := range stages[next:] {
-			if strings.Contains(line.Text, s.text) {
-				text, next = s.name, next+i+1
-				break
+		for i, s := range stages {
+			if !shown[i] && strings.Contains(line.Text, s.text) {
+				text, shown[i] = s.name, true
 			}
 		}
 		if text != "" {
-			seen = append(seen, vm.Line{At: line.At, Text: text})
+			reached = append(reached, vm.Line{At: line.At, Text: text})
 			progress(w, line.At, text)
 		}
 	})
-	return seen
+	return reached
 }
 
 func progress(w io.Writer, at time.Duration, text string) {

@@ -27,7 +27,7 @@ const (
 	MetadataAddress = "169.254.169.254"
 	GuestMAC        = "0e:77:00:00:00:10"
 
-	tapName   = "tap0"
+	TapName   = "tap0"
 	prefixLen = 24
 )
 
@@ -69,18 +69,18 @@ func (n *Network) addLinks() error {
 		return fmt.Errorf("disable ipv6: %w", err)
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = tapName
+	attrs.Name = TapName
 	tap := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TAP}
 	if err := netlink.LinkAdd(tap); err != nil {
-		return fmt.Errorf("add %s: %w", tapName, err)
+		return fmt.Errorf("add %s: %w", TapName, err)
 	}
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("find lo: %w", err)
 	}
-	link, err := netlink.LinkByName(tapName)
+	link, err := netlink.LinkByName(TapName)
 	if err != nil {
-		return fmt.Errorf("find %s: %w", tapName, err)
+		return fmt.Errorf("find %s: %w", TapName, err)
 	}
 	n.ifindex = link.Attrs().Index
 	for _, a := range []struct {
@@ -117,7 +117,7 @@ func (n *Network) serve(ctx context.Context, hosts map[string]string) error {
 	}
 	args := []string{
 		"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--user=root", "--pid-file=",
-		"--no-resolv", "--no-hosts", "--interface=" + tapName, "--except-interface=lo", "--bind-interfaces",
+		"--no-resolv", "--no-hosts", "--interface=" + TapName, "--except-interface=lo", "--bind-interfaces",
 		"--dhcp-authoritative", "--log-dhcp", "--log-queries",
 		"--dhcp-leasefile=" + filepath.Join(n.dir, "leases"),
 		"--dhcp-range=" + GuestAddress + ",10.77.0.99,1h",

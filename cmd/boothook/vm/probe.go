@@ -11,8 +11,10 @@ import (
 const (
 	// ProbeInterval is the time between two tries of one port.
 	ProbeInterval = 200 * time.Millisecond
-	// probeTimeout bounds one try; an emulated guest can be slow to speak.
-	probeTimeout = 10 * time.Second
+	// connectTimeout ends a try before TCP sends its SYN a second time.
+	connectTimeout = 900 * time.Millisecond
+	// speakTimeout bounds the wait for a banner; an emulated guest is slow.
+	speakTimeout = 10 * time.Second
 	// maxBanner bounds what one try reads, in bytes (RFC 4253 4.2: 255).
 	maxBanner = 512
 )
@@ -72,15 +74,17 @@ func (p *Prober) run(ctx context.Context, port int) {
 }
 
 func (p *Prober) try(ctx context.Context, port int) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	dialing, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := p.network.DialGuest(ctx, port)
+	conn, err := p.network.DialGuest(dialing, port)
 	if err != nil {
 		return // nobody there yet: what the probe is for
 	}
 	defer conn.Close()
 	p.setConnected(port, true)
 	defer p.setConnected(port, false)
+	ctx, cancel = context.WithTimeout(ctx, speakTimeout)
+	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	text, err := bufio.NewReaderSize(conn, maxBanner).ReadSlice('\n')
 	if err != nil && len(text) == 0 {

@@ -33,12 +33,14 @@ const (
 	TCG Accel = "tcg"
 )
 
-// args are QEMU's options, chosen for speed (TCG) or fidelity (KVM).
+// args are QEMU's options, chosen for speed (TCG) or fidelity (KVM). The
+// emulated processor has RDRAND as every cloud's has; without it the kernel
+// has no entropy in the initrd, and whoever waits for some waits long.
 func (a Accel) args() []string {
 	if a == KVM {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
-	return []string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem"}
+	return []string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,+rdrand"}
 }
 
 // DMI is what the firmware tells the guest of itself, as SMBIOS strings.
@@ -107,7 +109,7 @@ func (m Machine) command(qmp string) []string {
 	return append(args,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-qmp", "unix:"+qmp+",server=on,wait=off",
-		"-netdev", "tap,id=net,ifname="+tapName+",script=no,downscript=no",
+		"-netdev", "tap,id=net,ifname="+TapName+",script=no,downscript=no",
 		"-device", "virtio-net-pci,netdev=net,romfile=,mac="+GuestMAC,
 		"-drive", "file="+m.Disk+",format=raw,if=none,id=disk,cache=unsafe",
 		"-device", "virtio-blk-pci,drive=disk",
