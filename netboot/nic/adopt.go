@@ -20,8 +20,9 @@ const adoptWait = time.Second
 const maxConf = 64 << 10
 
 // foreignAddr gives the address that somebody else has put on the link, one
-// that reaches further than the link: IPv4 before IPv6. On a link that we
-// raised only IPv4 tells, because the kernel itself makes IPv6 addresses there.
+// that reaches further than the link: IPv4 before IPv6. An IPv6 address that the
+// kernel made of a router's announcement is nobody's. On a link that we raised
+// only IPv4 tells.
 func foreignAddr(h *netlink.Handle, l *link, family int) (netip.Prefix, bool) {
 	addrs, err := linkAddrs(h, l, family)
 	if err != nil {
@@ -30,7 +31,8 @@ func foreignAddr(h *netlink.Handle, l *link, family int) (netip.Prefix, bool) {
 	var found netip.Prefix
 	for _, a := range addrs {
 		ip, ok := netip.AddrFromSlice(a.IP)
-		if !ok || a.Scope == unix.RT_SCOPE_LINK || a.Flags&unix.IFA_F_TENTATIVE != 0 {
+		byHand := a.Flags&(unix.IFA_F_PERMANENT|unix.IFA_F_NOPREFIXROUTE) != 0
+		if !ok || a.Scope == unix.RT_SCOPE_LINK || ip.Is6() && (!byHand || !usable(a)) {
 			continue
 		}
 		bits, _ := a.Mask.Size()

@@ -25,6 +25,8 @@ func apply(h *netlink.Handle, l *link, lease *Lease) (err error) {
 	addr := &netlink.Addr{IPNet: ipNet(lease.Prefix), Flags: unix.IFA_F_NOPREFIXROUTE}
 	if lease.Prefix.Addr().Is6() {
 		addr.Flags |= unix.IFA_F_NODAD
+	} else if lease.By == ByLinkLocal {
+		addr.Scope = unix.RT_SCOPE_LINK
 	}
 	if lease.Lifetime > 0 { // the kernel takes the address away if we outlive the lease
 		addr.ValidLft = int(lease.Lifetime.Seconds())

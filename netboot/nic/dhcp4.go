@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"os"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -28,20 +27,9 @@ const (
 	// without a sign is found 40 ms later on the average.
 	CloudPace = 80 * time.Millisecond
 
-	eagerFor    = 10 * time.Second // at that pace; then each wait is twice the last
-	maxWait     = 8 * time.Second
 	requestFor  = 2 * time.Second // for the server's yes or no to what it has offered
 	patience    = time.Second     // for another offer than that of a server that failed us
-	spread      = 50              // percent that a wait may be shorter or longer, by chance
-	maxMessage  = 1500            // bytes of a message that we take
 	nakInterval = 500 * time.Millisecond
-)
-
-// The outcomes of an exchange that are no lease.
-var (
-	errLinkDown = errors.New("link went down")
-	errNoAnswer = errors.New("no answer")
-	errNAK      = errors.New("server refused")
 )
 
 // A client4 asks one link for one lease.
@@ -68,16 +56,20 @@ type client4 struct {
 	shunned map[string]bool
 }
 
-// lease4 gets a DHCPv4 lease for the link with this index. It tries until it
-// has one or ctx ends; it returns errLinkDown if the link does.
-func lease4(ctx context.Context, index int, hw net.HardwareAddr, o *Options, log func(string)) (Lease, error) {
-	conn, err := listen4(index)
+// lease4 gets a DHCPv4 lease for a link. It tries until it has one or ctx
+// ends; it returns errLinkDown if the link does.
+func lease4(ctx context.Context, l *link, o *Options, log func(string)) (Lease, error) {
+	conn, err := listen4(l.index)
 	if err != nil {
 		return Lease{}, fmt.Errorf("open dhcp socket: %w", err)
 	}
 	defer conn.Close()
-	c := &client4{conn: conn, hw: hw, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, shunned: map[string]bool{}}
-	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+	attrs, _ := l.now()
+	c := &client4{conn: conn, hw: attrs.HardwareAddr, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, shunned: map[string]bool{}}
+	defer interrupt(ctx, conn)()
+	if attrs.OperState != netlink.OperUp {
+		go askAgainWhenUp(ctx, l, conn)
+	}
 	for {
 		l, err := c.exchange(ctx)
 		switch {
@@ -94,6 +86,16 @@ func lease4(ctx context.Context, index int, hw net.HardwareAddr, o *Options, log
 				return Lease{}, err
 			}
 		}
+	}
+}
+
+// askAgainWhenUp ends the wait for an answer when the link becomes operational.
+// A link has its carrier a little before that, and on some, what is sent or
+// answered in between is lost (veth drops it until its queue is attached); yet
+// to wait for it would cost a second on others, as the kernel may report it late.
+func askAgainWhenUp(ctx context.Context, l *link, conn net.PacketConn) {
+	if l.until(ctx, func(a netlink.LinkAttrs) bool { return a.OperState == netlink.OperUp }) == nil {
+		conn.SetReadDeadline(time.Now())
 	}
 }
 
@@ -215,53 +217,22 @@ func (c *client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (Lease, err
 	return Lease{}, errNoAnswer
 }
 
-// ask sends a message and reads until an answer to it matches or wait is over.
+// ask sends a message and waits for an answer to it that matches.
 func (c *client4) ask(ctx context.Context, msg *dhcpv4.DHCPv4, wait time.Duration, match func(*dhcpv4.DHCPv4) bool) (*dhcpv4.DHCPv4, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil { // the deadline just set would outlive the end of ctx
-		return nil, err
-	}
-	if _, err := c.conn.WriteTo(msg.ToBytes(), nclient4.DefaultServers); err != nil {
-		return nil, socketError("send", err)
-	}
-	for {
-		answer, err := c.read()
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, errNoAnswer
-		case err != nil:
-			return nil, socketError("receive", err)
-		case answer == nil, answer.OpCode != dhcpv4.OpcodeBootReply,
-			answer.TransactionID != msg.TransactionID, !bytes.Equal(answer.ClientHWAddr, c.hw):
-			continue
-		case match(answer):
-			return answer, nil
+	var answer *dhcpv4.DHCPv4
+	err := ask(ctx, c.conn, msg.ToBytes(), nclient4.DefaultServers, wait, func(data []byte) bool {
+		m, err := dhcpv4.FromBytes(data)
+		if err != nil || m.OpCode != dhcpv4.OpcodeBootReply ||
+			m.TransactionID != msg.TransactionID || !bytes.Equal(m.ClientHWAddr, c.hw) {
+			return false
 		}
-	}
-}
-
-// read reads one message; a frame that cannot be one, or that the decoder
-// panics on (older versions did), is nil.
-func (c *client4) read() (msg *dhcpv4.DHCPv4, err error) {
-	defer func() {
-		if recover() != nil {
-			msg, err = nil, nil
-		}
-	}()
-	buf := make([]byte, maxMessage)
-	n, _, err := c.conn.ReadFrom(buf)
+		answer = m
+		return match(m)
+	})
 	if err != nil {
 		return nil, err
 	}
-	msg, err = dhcpv4.FromBytes(buf[:n])
-	if err != nil {
-		return nil, nil // not DHCP, or malformed: somebody else's trouble
-	}
-	return msg, nil
+	return answer, nil
 }
 
 // common sets what every message of ours has.
@@ -281,31 +252,4 @@ func (c *client4) common(m *dhcpv4.DHCPv4) {
 // servers answer only clients that have waited.
 func (c *client4) seconds() uint16 {
 	return uint16(min(time.Since(c.start)/time.Second, 1<<16-1))
-}
-
-// socketError turns what a downed link makes of its sockets into errLinkDown.
-func socketError(op string, err error) error {
-	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
-		return errLinkDown
-	}
-	return fmt.Errorf("%s dhcp message: %w", op, err)
-}
-
-// jitter moves d by up to spread percent of itself either way, so that
-// machines that were switched on together do not stay in step.
-func jitter(d time.Duration) time.Duration {
-	span := int64(d) * spread / 100
-	return d + time.Duration(rand.Int64N(2*span+1)-span)
-}
-
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -9,18 +9,22 @@ import (
 
 // How a lease came about.
 const (
-	ByDHCP4   = "dhcp4"   // a DHCPv4 server's ACK
-	ByStatic  = "static"  // boothook.ip= or a configuration like it
-	ByAdopted = "adopted" // the initrd's own stack had configured the link
+	ByDHCP4     = "dhcp4"      // a DHCPv4 server's ACK
+	ByDHCP6     = "dhcp6"      // a DHCPv6 server's REPLY, beside a router's announcement
+	ByRA        = "ra"         // a router's announcement alone (SLAAC)
+	ByStatic    = "static"     // boothook.ip= or a configuration like it
+	ByLinkLocal = "link-local" // nobody: an address that every link can have
+	ByAdopted   = "adopted"    // the initrd's own stack had configured the link
 )
 
-// A Lease is what one NIC got: an address that works, and what belongs to it.
+// A Lease is what one NIC got for IPv4 or for IPv6: an address that works, and
+// what belongs to it.
 // It is plain data; nothing in it is ever a secret.
 type Lease struct {
 	Index int              // the kernel's interface index, which never changes
 	Name  string           // the interface's name when the lease came
 	HW    net.HardwareAddr // its hardware address
-	By    string           // ByDHCP4, ByStatic or ByAdopted
+	By    string           // one of the above
 
 	Prefix  netip.Prefix // our address with the length of its subnet
 	Gateway netip.Addr   // the default gateway; invalid where there is none

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
+	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -24,9 +26,13 @@ type link struct {
 	// before is how the link was found; nil as long as it is untouched.
 	// Only the worker writes it, and only before done is closed.
 	before *snapshot
+	// reply is what a DHCPv6 server has given and must be given back.
+	reply *dhcpv6.Message
 
 	mu      sync.Mutex // guards what follows
 	attrs   netlink.LinkAttrs
+	dns6    []netip.Addr // what routers have announced
+	search6 []string
 	changed chan struct{} // closed and replaced whenever something about the link changes
 }
 
@@ -47,6 +53,26 @@ func (l *link) update(attrs *netlink.LinkAttrs) {
 	}
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// announce records the name servers and search domains that a router announced.
+func (l *link) announce(dns []netip.Addr, search []string) {
+	l.mu.Lock()
+	if len(dns) > 0 {
+		l.dns6 = dns
+	}
+	if len(search) > 0 {
+		l.search6 = search
+	}
+	l.mu.Unlock()
+	l.update(nil)
+}
+
+// announcedNames gives what announce has recorded.
+func (l *link) announcedNames() ([]netip.Addr, []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dns6, l.search6
 }
 
 // until waits until cond holds of the link. It looks again at every event.

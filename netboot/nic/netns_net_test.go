@@ -5,7 +5,6 @@ package nic
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netns"
 )
 
 // insideEnv marks the copy of the test binary that runs in its own namespaces.
@@ -65,6 +66,7 @@ func newPeer(t *testing.T, name, mac, addr string) (ns string) {
 	ns = "peer-" + name
 	sh(t, fmt.Sprintf(`ip netns add %[1]s
 		ip link add %[2]s address %[3]s type veth peer name p netns %[1]s
+		ip netns exec %[1]s sysctl -q net.ipv6.conf.p.accept_dad=0
 		ip -n %[1]s link set lo up`, ns, name, mac))
 	if addr != "" {
 		sh(t, fmt.Sprintf("ip -n %s addr add %s dev p; ip -n %s link set p up", ns, addr, ns))
@@ -96,7 +98,10 @@ func dnsmasq(t *testing.T, ns string, args ...string) {
 			t.Logf("dnsmasq in %s:\n%s", ns, log.String())
 		}
 	})
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(log.String(), "DHCP, "); time.Sleep(5 * time.Millisecond) {
+	serves := func() bool {
+		return strings.Contains(log.String(), "DHCP, ") || strings.Contains(log.String(), "router advertisement enabled")
+	}
+	for deadline := time.Now().Add(5 * time.Second); !serves(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("dnsmasq does not start:\n%s", log.String())
 		}
@@ -125,29 +130,54 @@ func (s *syncBuffer) String() string {
 func fetch(t *testing.T, ns string, l *Lease, addr string) string {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(addr)
-	service := exec.Command("ip", "netns", "exec", ns, "busybox", "nc", "-ll", "-p", port, "-e", "echo", "-n", ns)
-	service.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := service.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { service.Process.Kill(); service.Wait() })
+	var service net.Listener
+	within(t, ns, func() (err error) {
+		service, err = net.Listen("tcp", ":"+port)
+		return err
+	})
+	defer service.Close()
+	go func() {
+		if conn, err := service.Accept(); err == nil {
+			io.WriteString(conn, ns)
+			conn.Close()
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	for {
-		conn, err := l.DialContext(ctx, "tcp", addr)
-		if errors.Is(err, syscall.ECONNREFUSED) { // it has not opened its port yet
-			time.Sleep(5 * time.Millisecond)
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		said, err := io.ReadAll(conn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(said)
+	conn, err := l.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer conn.Close()
+	said, err := io.ReadAll(conn)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(said)
+}
+
+// within calls f in another namespace; the sockets that it opens stay there.
+func within(t *testing.T, ns string, f func() error) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	there, err := netns.GetFromPath("/run/netns/" + ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	if err := netns.Set(there); err != nil {
+		t.Fatal(err)
+	}
+	defer netns.Set(here)
+	if err := f(); err != nil {
+		t.Fatal(err)
 	}
 }
 

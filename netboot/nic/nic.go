@@ -13,8 +13,12 @@
 // touched. Where a udevd runs, a link is touched only after udevd has finished
 // with it, because an interface that is up cannot be renamed.
 //
-// It never loads drivers, writes files, renames links, changes sysctls or
-// link MTUs, and asks nothing of the network but an address. It works in the
+// IPv6 is the kernel's work: it solicits routers and makes addresses; here it
+// is only watched, and DHCPv6 added where a router wants that. On the links
+// that are raised, duplicate address detection is off until Restore.
+//
+// It never loads drivers, writes files, renames links or changes their MTU,
+// and asks nothing of the network but an address. It works in the
 // network namespace of the calling process, all of whose threads must be in it.
 package nic
 
@@ -34,6 +38,9 @@ import (
 // largest cloud machines have 15 interfaces.
 const maxLinks = 64
 
+// leasesPerLink is how many leases a link can bring: two, and two link-local ones.
+const leasesPerLink = 4
+
 // retryWait is the pause after the kernel refused to configure a link.
 const retryWait = time.Second
 
@@ -52,6 +59,10 @@ type Options struct {
 	// AdoptOnly leaves raising and leasing to the initrd's own stack (ip=,
 	// rd.neednet, nfsroot): leases come from what that one sets up.
 	AdoptOnly bool
+	// LinkLocal4 also gives each link an address in 169.254.0.0/16, for
+	// clouds that have metadata but no DHCP (DigitalOcean). LinkLocal6 also
+	// hands out each link's fe80:: address, for metadata on fe80::a9fe:a9fe.
+	LinkLocal4, LinkLocal6 bool
 	// RapidCommit asks for leases in two messages instead of four (RFC
 	// 4039). Some servers answer it badly, so it must be asked for.
 	RapidCommit bool
@@ -97,7 +108,7 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		opts:    o,
-		leases:  make(chan Lease, maxLinks),
+		leases:  make(chan Lease, maxLinks*leasesPerLink),
 		ended:   make(chan struct{}),
 		links:   map[int]*link{},
 		claimed: map[*Config]int{},
@@ -109,8 +120,8 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 		}
 	}
 	// Subscribe first, list afterwards: nothing falls between.
-	m.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK,
-		unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	m.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
+		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_IFINFO, unix.RTNLGRP_ND_USEROPT)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to link events: %w", err)
 	}
@@ -129,8 +140,9 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 	return m, nil
 }
 
-// Leases gives the leases as they come, one for each link. The channel is
-// closed when the work has ended.
+// Leases gives the leases as they come, for each link one for IPv4 and one for
+// IPv6 at most, and the link-local ones if asked for. The channel is closed
+// when the work has ended.
 func (m *Manager) Leases() <-chan Lease { return m.leases }
 
 // end waits for the end of the work and closes what it used, but for the
@@ -204,7 +216,11 @@ func (m *Manager) restore(l *link) error {
 	if before == nil {
 		return nil
 	}
-	return before.restore(m.handle, l)
+	var err error
+	if l.reply != nil {
+		err = m.release6(l)
+	}
+	return errors.Join(err, before.restore(m.handle, l))
 }
 
 // list considers every link there is.
@@ -248,7 +264,11 @@ func (m *Manager) watch() {
 func (m *Manager) event(kind uint16, data []byte) {
 	switch kind {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		if len(data) < unix.SizeofIfInfomsg || data[0] != unix.AF_UNSPEC { // a bridge's port, not the link
+		if len(data) < unix.SizeofIfInfomsg {
+			return
+		}
+		if family := data[0]; family != unix.AF_UNSPEC { // the link as a bridge's port, or as IPv6 sees it
+			m.poke(int(nl.DeserializeIfInfomsg(data).Index))
 			return
 		}
 		l, err := netlink.LinkDeserialize(&unix.NlMsghdr{}, data)
@@ -267,6 +287,13 @@ func (m *Manager) event(kind uint16, data []byte) {
 		}
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		m.poke(0)
+	case unix.RTM_NEWNDUSEROPT:
+		index, dns, search := userOptions(data)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if l := m.links[index]; l != nil {
+			l.announce(dns, search)
+		}
 	}
 }
 

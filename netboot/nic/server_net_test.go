@@ -4,13 +4,11 @@ package nic
 
 import (
 	"net"
-	"runtime"
 	"testing"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,32 +45,16 @@ func scripted(t *testing.T, name, mac string, s script) {
 }
 
 // listenIn opens a packet socket on a link of another namespace.
-func listenIn(t *testing.T, ns, name string) *packet.Conn {
+func listenIn(t *testing.T, ns, name string) (conn *packet.Conn) {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	here, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer here.Close()
-	there, err := netns.GetFromPath("/run/netns/" + ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer there.Close()
-	if err := netns.Set(there); err != nil {
-		t.Fatal(err)
-	}
-	defer netns.Set(here)
-	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := packet.Listen(ifi, packet.Datagram, unix.ETH_P_IP, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	within(t, ns, func() error {
+		ifi, err := net.InterfaceByName(name)
+		if err != nil {
+			return err
+		}
+		conn, err = packet.Listen(ifi, packet.Datagram, unix.ETH_P_IP, nil)
+		return err
+	})
 	return conn
 }
 

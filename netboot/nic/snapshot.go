@@ -11,6 +11,7 @@ import (
 // A snapshot is a link as it was found: what restore brings back.
 type snapshot struct {
 	up     bool
+	dad    string // the value of accept_dad; "" without IPv6
 	mtu    int
 	addrs  []netlink.Addr
 	routes []netlink.Route
@@ -23,6 +24,7 @@ func takeSnapshot(h *netlink.Handle, l *link) (*snapshot, error) {
 		return nil, fmt.Errorf("read link %d: %w", l.index, err)
 	}
 	s := &snapshot{up: isUp(*found.Attrs()), mtu: found.Attrs().MTU}
+	s.dad = readSysctl(acceptDAD(found.Attrs().Name))
 	if s.addrs, err = linkAddrs(h, l, netlink.FAMILY_ALL); err != nil {
 		return nil, err
 	}
@@ -62,11 +64,12 @@ func (s *snapshot) restore(h *netlink.Handle, l *link) error {
 	addrs, err := linkAddrs(h, l, netlink.FAMILY_ALL)
 	note("list addresses", err)
 	for _, a := range addrs {
-		// A link going down drops its own link-local address; until then
-		// routes of neighbours may need it.
-		if !hasAddr(s.addrs, a) && (s.up || a.Scope != unix.RT_SCOPE_LINK) {
+		if !hasAddr(s.addrs, a) {
 			note("remove address", h.AddrDel(l.device(), &a))
 		}
+	}
+	if path := acceptDAD(found.Attrs().Name); s.dad != "" && readSysctl(path) != s.dad {
+		note("write "+path, writeSysctl(path, s.dad))
 	}
 	if found.Attrs().MTU != s.mtu {
 		note("set mtu", h.LinkSetMTU(l.device(), s.mtu))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 )
@@ -34,18 +35,42 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 		return
 	}
 	l.before = before
+	if before.dad != "" {
+		attrs, _ := l.now()
+		if err := writeSysctl(acceptDAD(attrs.Name), noDAD); err != nil {
+			m.logf(l, "%v", err)
+		}
+	}
 	if err := m.raise(ctx, l); err != nil {
 		return
 	}
-	lease, err := m.acquire(ctx, l)
-	switch {
-	case err == nil:
-		m.deliver(l, &lease)
-		m.hold(ctx, l, &lease)
-	case errors.Is(err, errForeign):
+	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
 		l.before = nil // theirs now: not ours to put back
 		m.awaitForeign(ctx, l)
 	}
+}
+
+// lease works on IPv4 and IPv6 at once until ctx ends or another program
+// turns out to configure the link.
+func (m *Manager) lease(ctx context.Context, l *link) error {
+	both, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop()
+	attrs, _ := l.now()
+	if c := configFor(m.opts.Configs, attrs); c == nil || c.Method != MethodStatic {
+		work.Go(func() { m.serve6(both, l) })
+	}
+	if m.opts.LinkLocal4 {
+		work.Go(func() { m.linkLocal4(both, l) })
+	}
+	lease, err := m.acquire(ctx, l)
+	if err != nil {
+		return err
+	}
+	m.deliver(l, &lease)
+	m.hold(ctx, l, &lease)
+	return ctx.Err()
 }
 
 // awaitUdev waits until udevd has finished with the link. One that is up
@@ -119,9 +144,8 @@ func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error
 	}()
 	lease := c.lease()
 	if c.Method == MethodDHCP {
-		attrs, _ := l.now()
 		var err error
-		lease, err = lease4(try, l.index, attrs.HardwareAddr, &m.opts, func(s string) { m.logf(l, "%s", s) })
+		lease, err = lease4(try, l, &m.opts, func(s string) { m.logf(l, "%s", s) })
 		if cause := context.Cause(try); cause != nil {
 			return Lease{}, cause
 		}

@@ -1,0 +1,169 @@
+package nic
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// raManaged is the flag that the kernel keeps of a router's announcement that
+// addresses come by DHCPv6 (linux/if_link.h via net/if_inet6.h, IF_RA_MANAGED).
+const raManaged = 0x40
+
+// The options of a router's announcement that the kernel leaves to us (RFC 8106).
+const (
+	optionRDNSS = 25
+	optionDNSSL = 31
+)
+
+// An announced is what a router has announced on a link, as far as it is in
+// the kernel: the kernel sends the solicitations and makes the addresses.
+type announced struct {
+	prefix   netip.Prefix // of an address that is ready; invalid: none yet
+	lifetime int          // of that address, in seconds
+	gateway  netip.Addr
+	managed  bool // addresses are to be had by DHCPv6
+}
+
+// routerState reads what has been announced so far.
+func routerState(h *netlink.Handle, l *link) (a announced) {
+	routes, err := linkRoutes(h, l)
+	if err != nil {
+		return a
+	}
+	for _, r := range routes {
+		if gw, ok := netip.AddrFromSlice(r.Gw); ok && gw.Is6() && isDefault(r) {
+			a.gateway = gw
+		}
+	}
+	if !a.gateway.IsValid() {
+		return a
+	}
+	addrs, err := linkAddrs(h, l, netlink.FAMILY_V6)
+	if err != nil {
+		return a
+	}
+	for _, addr := range addrs {
+		ip, ok := netip.AddrFromSlice(addr.IP)
+		if ok && ip.IsGlobalUnicast() && usable(addr) {
+			bits, _ := addr.Mask.Size()
+			a.prefix, a.lifetime = netip.PrefixFrom(ip, bits), addr.ValidLft
+			return a
+		}
+	}
+	a.managed = raFlags(l.index)&raManaged != 0
+	return a
+}
+
+// usable says whether an IPv6 address can be sent from.
+func usable(a netlink.Addr) bool {
+	return a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_DEPRECATED|unix.IFA_F_TEMPORARY) == 0
+}
+
+func isDefault(r netlink.Route) bool {
+	if r.Dst == nil {
+		return true
+	}
+	bits, _ := r.Dst.Mask.Size()
+	return bits == 0
+}
+
+// raFlags asks the kernel for the flags that routers set on a link; 0 if it
+// has no answer.
+func raFlags(index int) uint32 {
+	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	req.AddData(nl.NewIfInfomsg(unix.AF_INET6))
+	msgs, err := dump(func() ([][]byte, error) { return req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK) })
+	if err != nil {
+		return 0
+	}
+	for _, m := range msgs {
+		if len(m) < unix.SizeofIfInfomsg || int(nl.DeserializeIfInfomsg(m).Index) != index {
+			continue
+		}
+		return inet6Flags(m[unix.SizeofIfInfomsg:])
+	}
+	return 0
+}
+
+// inet6Flags finds IFLA_INET6_FLAGS in IFLA_PROTINFO.
+func inet6Flags(attrs []byte) uint32 {
+	outer, err := nl.ParseRouteAttr(attrs)
+	if err != nil {
+		return 0
+	}
+	for _, o := range outer {
+		if o.Attr.Type&nl.NLA_TYPE_MASK != unix.IFLA_PROTINFO {
+			continue
+		}
+		inner, err := nl.ParseRouteAttr(o.Value)
+		if err != nil {
+			return 0
+		}
+		for _, i := range inner {
+			if i.Attr.Type == unix.IFLA_INET6_FLAGS && len(i.Value) == 4 {
+				return binary.NativeEndian.Uint32(i.Value)
+			}
+		}
+	}
+	return 0
+}
+
+// userOptions reads an RTM_NEWNDUSEROPT message (linux/rtnetlink.h, struct
+// nduseroptmsg): the link, and the name servers and search domains in it.
+func userOptions(data []byte) (index int, dns []netip.Addr, search []string) {
+	const header = 16
+	if len(data) < header || data[0] != unix.AF_INET6 {
+		return 0, nil, nil
+	}
+	index = int(int32(binary.NativeEndian.Uint32(data[4:])))
+	opts := data[header:]
+	opts = opts[:min(len(opts), int(binary.NativeEndian.Uint16(data[2:])))]
+	for len(opts) >= 8 {
+		size := 8 * int(opts[1])
+		if size == 0 || size > len(opts) {
+			break
+		}
+		body := opts[8:size] // behind type, length, a reserved word and the lifetime
+		if lifetime := binary.BigEndian.Uint32(opts[4:]); lifetime > 0 {
+			switch opts[0] {
+			case optionRDNSS:
+				for ; len(body) >= 16; body = body[16:] {
+					a, _ := netip.AddrFromSlice(body[:16])
+					dns = addServer(dns, a.String())
+				}
+			case optionDNSSL:
+				search = cleanSearch(labels(body))
+			}
+		}
+		opts = opts[size:]
+	}
+	return index, dns, search
+}
+
+// labels reads domain names in the DNS's form, uncompressed, up to the padding.
+func labels(b []byte) (names []string) {
+	name := ""
+	for len(b) > 0 && len(names) < maxSearch {
+		n := int(b[0])
+		if n == 0 {
+			if name == "" { // padding
+				break
+			}
+			names, name, b = append(names, name), "", b[1:]
+			continue
+		}
+		if n > 63 || 1+n > len(b) {
+			break
+		}
+		if name != "" {
+			name += "."
+		}
+		name += string(b[1 : 1+n])
+		b = b[1+n:]
+	}
+	return names
+}
