@@ -149,7 +149,7 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 	var clean bool
 	if r.Left, clean = settle(leftGrace); !clean {
 		read.Close() // who will not die may hold the other end for ever
-		r.Notes = append(r.Notes, "its processes would not die")
+		r.Notes = append(r.Notes, "leaving processes that would not die")
 	}
 	<-copied
 	return r.ended(cmd.ProcessState, err)

@@ -243,12 +243,16 @@ func TestLeftovers(t *testing.T) {
 	results, out := runHooks(t, Config{Root: root},
 		boothook("tail", "#!/bin/sh\n(sleep 0.1; echo the tail of it) &\n"),
 		boothook("daemon", "#!/bin/sh\n(setsid sleep 4321 >/dev/null 2>&1 &)\n(printf '\\033' > /proc/self/comm; mkfifo /tmp/f; read x < /tmp/f) &\n"),
+		boothook("check", "#!/bin/sh\npgrep sleep || echo killed\n"),
 		boothook("killer", "#!/bin/sh\nkill -9 -1\nkill -9 1\necho survived\n"),
-		boothook("last", "#!/bin/sh\npgrep sleep || echo all gone\n"),
+		boothook("last", "#!/bin/sh\necho the last\n"),
 	)
-	want(t, results, out, "the tail of it", "survived", "all gone")
+	want(t, results, out, "the tail of it", "\nkilled\n", "survived", "the last")
 	if got := fmt.Sprint(results[1].Left); got != "[sleep ?]" {
 		t.Errorf("left: %s", got)
+	}
+	if len(results[1].Notes) != 0 {
+		t.Errorf("notes: %v", results[1].Notes)
 	}
 	if len(results[0].Left) != 0 {
 		t.Errorf("left: %v", results[0].Left)

@@ -96,7 +96,7 @@ func TestProblems(t *testing.T) {
 		"user-data: part-002: boothook failed with exit status 1",
 		"user-data: part-002: boothook left processes running, which were killed: sleep",
 		"user-data: part-002: boothook printed 10 bytes, of which 3 were dropped",
-		"user-data: part-002: boothook ran differently: without /run: absent",
+		"user-data: part-002: boothook ran without /run: absent",
 	}
 	var got []string
 	for i, p := range r.Problems() {

@@ -37,7 +37,8 @@ type Result struct {
 	Taken []int `json:"taken,omitempty"`
 	// Error says why it did not run, or what else went wrong.
 	Error string `json:"error,omitempty"`
-	// Notes are what could not be as the package comment promises.
+	// Notes are what was not as the package comment promises, each to be read
+	// after "the hook ran": "from memory, since it could not be written".
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -70,7 +71,7 @@ func (r Result) Problems() []instance.Problem {
 		add(true, "printed %d bytes, of which %d were dropped", r.Output, r.Dropped)
 	}
 	for _, n := range r.Notes {
-		add(true, "ran differently: %s", n)
+		add(true, "ran %s", n)
 	}
 	return ps
 }

@@ -80,7 +80,7 @@ func enter(req request) (*world, error) {
 	w.limit = newLimit(w.memory + "/cgroup")
 	w.resolv, err = bindResolv(w.memory+"/resolv.conf", req.ResolvConf)
 	if err != nil {
-		w.note("the root's own resolv.conf: %v", err)
+		w.note("with the root's own resolv.conf: %v", err)
 	}
 	if w.null, err = os.Open(os.DevNull); err != nil {
 		w.note("with standard input closed: %v", err)
