@@ -128,10 +128,7 @@ func listen4(index int) (net.PacketConn, error) {
 // slow server (dnsmasq and dhcpd ping an address before they offer it) still
 // counts.
 func (c *client4) exchange(ctx context.Context) (Lease, error) {
-	discover, err := dhcpv4.NewDiscovery(c.hw, c.common)
-	if err != nil {
-		return Lease{}, fmt.Errorf("make discover: %w", err)
-	}
+	discover := newMessage4(c.hw, dhcpv4.MessageTypeDiscover, c.common)
 	if c.rapid {
 		discover.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionRapidCommit, nil))
 	}
@@ -156,9 +153,9 @@ func (c *client4) exchange(ctx context.Context) (Lease, error) {
 func (c *client4) discover(ctx context.Context, msg *dhcpv4.DHCPv4) (*dhcpv4.DHCPv4, error) {
 	var second *dhcpv4.DHCPv4
 	begun := time.Now()
-	for wait := c.pace; ; {
+	for waits := newRhythm(c.pace, c.start); ; {
 		msg.NumSeconds = c.seconds()
-		offer, err := c.ask(ctx, msg, jitter(wait), func(m *dhcpv4.DHCPv4) bool {
+		offer, err := c.ask(ctx, msg, waits.next(), func(m *dhcpv4.DHCPv4) bool {
 			if !c.isOffer(m) {
 				return false
 			}
@@ -173,8 +170,6 @@ func (c *client4) discover(ctx context.Context, msg *dhcpv4.DHCPv4) (*dhcpv4.DHC
 			return offer, err
 		case second != nil && time.Since(begun) > patience:
 			return second, nil
-		case time.Since(c.start) > eagerFor:
-			wait = min(2*wait, maxWait)
 		}
 	}
 }
@@ -192,15 +187,12 @@ func (c *client4) isOffer(m *dhcpv4.DHCPv4) bool {
 
 // request asks for what was offered until the server says yes or no.
 func (c *client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (Lease, error) {
-	request, err := dhcpv4.NewRequestFromOffer(offer, c.common)
-	if err != nil {
-		return Lease{}, fmt.Errorf("make request: %w", err)
-	}
+	request := newRequest4(c.hw, offer, c.common)
 	server := offer.ServerIdentifier()
 	begun := time.Now()
-	for wait := c.pace; time.Since(begun) < requestFor; wait *= 2 {
+	for waits := newRhythm(c.pace, c.start); time.Since(begun) < requestFor; {
 		request.NumSeconds = c.seconds()
-		ack, err := c.ask(ctx, request, jitter(wait), func(m *dhcpv4.DHCPv4) bool {
+		ack, err := c.ask(ctx, request, waits.next(), func(m *dhcpv4.DHCPv4) bool {
 			kind := m.MessageType()
 			return (kind == dhcpv4.MessageTypeAck || kind == dhcpv4.MessageTypeNak) && m.ServerIdentifier().Equal(server)
 		})
