@@ -43,8 +43,6 @@ const (
 	// farther away.
 	TryTimeout      = 5 * time.Second
 	documentTimeout = 30 * time.Second
-	// dialTimeout bounds the making of one connection, TLS included.
-	dialTimeout = 3 * time.Second
 	// Budget bounds a request whose context has no deadline.
 	Budget = time.Minute
 )

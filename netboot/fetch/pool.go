@@ -2,9 +2,23 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"net/url"
+	"os"
 	"slices"
 	"sync"
+	"time"
+)
+
+const (
+	// dialHedge is how long a connection may be in the making before
+	// another is tried beside it: a lost packet costs no more than that,
+	// where the kernel would repeat it after a second.
+	dialHedge = 75 * time.Millisecond
+	// dialFirst is how long the first tries may take. Each round of
+	// failures doubles it, up to dialTimeout.
+	dialFirst   = 300 * time.Millisecond
+	dialTimeout = 3 * time.Second
 )
 
 // A service is the pool of connections to one address. Connections are made
@@ -21,6 +35,8 @@ type service struct {
 	dialing int
 	waiting int
 	fails   int           // connections that could not be made
+	lost    int           // how many of them because nobody answered
+	failing int           // how many of them since the last that could
 	failure error         // why the last of them could not
 	keeps   bool          // the service kept the last connection open
 	mute    bool          // it left a pipelined request unanswered
@@ -49,7 +65,7 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 	defer s.mu.Unlock()
 	s.waiting++
 	defer func() { s.waiting-- }()
-	fails := s.fails
+	fails, lost, late := s.fails, s.lost, false
 	for {
 		if s.closed {
 			return nil, context.Canceled
@@ -59,28 +75,36 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 			cn.paired = cn.depth > 1
 			return cn, nil
 		}
-		if s.fails == fails && s.waiting > s.dialing && len(s.conns)+s.dialing < MaxConns {
+		wanted := s.fails == fails && s.waiting > s.dialing
+		late, lost = late || s.lost > lost, s.lost
+		if (wanted || late && s.dialing > 0) && len(s.conns)+s.dialing < MaxConns {
 			s.dial()
 		}
 		if s.fails > fails && len(s.conns)+s.dialing == 0 {
 			return nil, s.failure
 		}
-		if err := s.sleep(ctx); err != nil {
+		var err error
+		if late, err = s.sleep(ctx); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// sleep waits, with mu given up meanwhile, until something has changed.
-func (s *service) sleep(ctx context.Context) error {
+// sleep waits, with mu given up meanwhile, until something has changed or
+// dialHedge is over.
+func (s *service) sleep(ctx context.Context) (late bool, err error) {
 	changed := s.changed
 	s.mu.Unlock()
 	defer s.mu.Lock()
+	t := time.NewTimer(dialHedge)
+	defer t.Stop()
 	select {
 	case <-changed:
-		return nil
+		return false, nil
+	case <-t.C:
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }
 
@@ -122,19 +146,25 @@ func (s *service) release(cn *conn) {
 func (s *service) dial() {
 	s.dialing++
 	s.client.dials.Add(1)
+	limit := min(dialFirst<<min(s.failing/MaxConns, 10), dialTimeout)
 	go func() {
 		defer s.client.dials.Done()
-		cn, err := s.connect()
+		cn, err := s.connect(limit)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.dialing--
 		switch {
 		case err != nil:
 			s.fails++
+			s.failing++
+			if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+				s.lost++
+			}
 			s.failure = err
 		case s.closed:
 			cn.close()
 		default:
+			s.failing = 0
 			s.client.connections.Add(1)
 			s.conns = append(s.conns, cn)
 		}
@@ -142,9 +172,9 @@ func (s *service) dial() {
 	}()
 }
 
-// connect makes one connection, TLS included.
-func (s *service) connect() (*conn, error) {
-	ctx, cancel := context.WithTimeout(s.client.ctx, dialTimeout)
+// connect makes one connection, TLS included, within limit.
+func (s *service) connect(limit time.Duration) (*conn, error) {
+	ctx, cancel := context.WithTimeout(s.client.ctx, limit)
 	defer cancel()
 	if s.tls && s.client.cfg.TLS == nil {
 		return nil, ErrNeedsTLS
