@@ -64,7 +64,11 @@ func Open(r io.ReaderAt, size int64) (*Initrd, error) {
 	if in.Mark, err = readMark(t); err != nil {
 		return nil, err
 	}
-	in.Kernels = t.List("/lib/modules")
+	for _, name := range t.List("/lib/modules") {
+		if n, _, err := t.Lookup("/lib/modules/" + name); err == nil && n.IsDir() {
+			in.Kernels = append(in.Kernels, name)
+		}
+	}
 	in.Generator, err = generators.Detect(t)
 	return in, err
 }
