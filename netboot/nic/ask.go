@@ -14,7 +14,8 @@ import (
 
 // The waits that DHCPv4 and DHCPv6 share.
 const (
-	eagerFor   = 10 * time.Second // for an answer at the first pace; then each wait is twice the last
+	minWait    = 40 * time.Millisecond // for the first answer, or an eighth of the pace
+	eagerFor   = 10 * time.Second      // for an answer at the pace; then each wait is twice the last
 	maxWait    = 8 * time.Second
 	spread     = 50   // percent that a wait may be shorter or longer, by chance
 	maxMessage = 1500 // bytes of a message that we take
@@ -83,6 +84,29 @@ func socketError(op string, err error) error {
 		return errLinkDown
 	}
 	return fmt.Errorf("%s dhcp message: %w", op, err)
+}
+
+// A rhythm says how long to wait for the answer to each message. The first
+// waits are short, because just after a link came up the first answer is often
+// lost: the other side's queue, or a switch, was not ready for it.
+type rhythm struct {
+	pace  time.Duration
+	start time.Time
+	wait  time.Duration
+}
+
+func newRhythm(pace time.Duration, start time.Time) *rhythm {
+	return &rhythm{pace: pace, start: start, wait: min(pace, max(pace/8, minWait)) / 2}
+}
+
+// next gives the next wait.
+func (r *rhythm) next() time.Duration {
+	limit := r.pace
+	if time.Since(r.start) > eagerFor {
+		limit = maxWait
+	}
+	r.wait = max(min(2*r.wait, limit), r.wait)
+	return jitter(r.wait)
 }
 
 // jitter moves d by up to spread percent of itself either way, so that

@@ -57,9 +57,9 @@ func (c *client6) lease(ctx context.Context) (Lease, *dhcpv6.Message, error) {
 	if err != nil {
 		return Lease{}, nil, err
 	}
-	for wait := c.pace; ; {
+	for waits := newRhythm(c.pace, c.start); ; {
 		solicit.UpdateOption(c.elapsed())
-		answer, err := c.ask(ctx, solicit, jitter(wait), isOffer6)
+		answer, err := c.ask(ctx, solicit, waits.next(), isOffer6)
 		if err == nil && answer.MessageType == dhcpv6.MessageTypeAdvertise {
 			answer, err = c.request(ctx, answer)
 		}
@@ -75,12 +75,9 @@ func (c *client6) lease(ctx context.Context) (Lease, *dhcpv6.Message, error) {
 		case errors.Is(err, errLinkDown):
 			return Lease{}, nil, err
 		case !errors.Is(err, errNoAnswer): // refused, or the link-local address is not there yet
-			if err := sleep(ctx, jitter(wait)); err != nil {
+			if err := sleep(ctx, waits.next()); err != nil {
 				return Lease{}, nil, err
 			}
-		}
-		if time.Since(c.start) > eagerFor {
-			wait = min(2*wait, maxWait)
 		}
 	}
 }
