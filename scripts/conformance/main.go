@@ -97,7 +97,7 @@ func ask(chroot string, cases []userdatatest.Case) (probed, error) {
 		}
 		inputs[c.Name] = in
 	}
-	stdin, err := json.Marshal(inputs)
+	stdin, err := json.Marshal(map[string]any{"variables": json.RawMessage(variables), "cases": inputs})
 	if err != nil {
 		return probed{}, err
 	}
@@ -120,7 +120,11 @@ func ask(chroot string, cases []userdatatest.Case) (probed, error) {
 func compare(out io.Writer, cases []userdatatest.Case, theirs probed, known *differences, verbose bool) error {
 	different, unlisted := 0, 0
 	for _, c := range cases {
-		aspects := theirs.Results[c.Name].differ(ours(c))
+		we, err := ours(c)
+		if err != nil {
+			return err
+		}
+		aspects := theirs.Results[c.Name].differ(we)
 		if len(aspects) > 0 {
 			different++
 		}

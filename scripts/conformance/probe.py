@@ -1,7 +1,7 @@
 """Says what the cloud-init installed here makes of user-data.
 
-Runs inside a chroot. Standard input is JSON: {NAME: {"input": BASE64,
-"answers": {URL: BASE64}, "errors": {URL: TEXT}, "variables": {...}}}.
+Runs inside a chroot. Standard input is JSON: {"variables": {...}, "cases":
+{NAME: {"input": BASE64, "answers": {URL: BASE64}, "errors": {URL: TEXT}}}}.
 Standard output is JSON: {"version": TEXT, "results": {NAME: {
 "fatal": TEXT or null, "parts": [...], "files": {PATH: {...}},
 "config": TREE or null}}}. cloud-init's own code does all of it; only the
@@ -25,25 +25,6 @@ from cloudinit.sources import DataSourceNone
 from cloudinit.url_helper import StringResponse, UrlError
 
 INSTANCE = "iid-datasource-none"  # what this datasource always says
-VARIABLES = {
-    "v1": {
-        "instance_id": INSTANCE,
-        "local_hostname": "web-1",
-        "region": "eu-west-1",
-        "cloud_name": "aws",
-        "public_ssh_keys": ["ssh-ed25519 AAAA one", "ssh-ed25519 BBBB two"],
-        "distro": "debian",
-    },
-    "ds": {"meta_data": {"tags": {"role": "db"}, "local-ipv4": "10.0.0.7"}},
-    "instance_id": INSTANCE,
-    "local_hostname": "web-1",
-    "region": "eu-west-1",
-    "numbers": [1, 2, 3],
-    "empty": [],
-    "nothing": None,
-    "yes": True,
-    "text": "grüße",
-}
 
 
 def payload_bytes(part):
@@ -171,7 +152,7 @@ def merged(root):
                      else util.load_yaml(stream.read()))
 
 
-def run(case):
+def run(case, variables):
     root = tempfile.mkdtemp()
     path_before = list(sys.path)
     result = {"fatal": None, "parts": [], "files": {}, "config": None}
@@ -180,7 +161,7 @@ def run(case):
         run_dir = os.path.join(root, "run")
         os.makedirs(run_dir, exist_ok=True)
         with open(init.paths.get_runpath("instance_data_sensitive"), "w") as out:
-            json.dump(VARIABLES, out)
+            json.dump(variables, out)
         user_data.read_file_or_url = fetcher(case)
         processor = user_data.UserDataProcessor(init.paths)
         message = processor.process(base64.b64decode(case["input"]))
@@ -204,10 +185,13 @@ def run(case):
 def main():
     logging.disable(logging.CRITICAL)
     boot_hook.subp.subp = lambda *args, **kwargs: ("", "")
-    cases = json.load(sys.stdin)
+    given = json.load(sys.stdin)
     out = sys.stdout
     sys.stdout = sys.stderr
-    results = {name: run(case) for name, case in sorted(cases.items())}
+    results = {
+        name: run(case, given["variables"])
+        for name, case in sorted(given["cases"].items())
+    }
     json.dump({"version": version.version_string(), "results": results}, out)
 
 

@@ -1,5 +1,24 @@
 package main
 
-import "boothook/injector/userdata"
+import (
+	_ "embed"
+	"encoding/json"
 
-func rendered(parts []userdata.Part) []userdata.Part { return parts }
+	"boothook/injector/jinja"
+	"boothook/injector/userdata"
+)
+
+// variables are what templates see, on both sides.
+//
+//go:embed variables.json
+var variables []byte
+
+// rendered gives the parts with their templates filled in.
+func rendered(parts []userdata.Part) ([]userdata.Part, error) {
+	var vars map[string]any
+	if err := json.Unmarshal(variables, &vars); err != nil {
+		return nil, err
+	}
+	parts, _ = userdata.Render(parts, jinja.Variables(vars))
+	return parts, nil
+}

@@ -16,6 +16,7 @@ import (
 	"boothook/injector/hooks"
 	"boothook/injector/jobs"
 	"boothook/injector/plan"
+	"boothook/injector/state"
 	"boothook/injector/userdata"
 	"boothook/injector/userdata/userdatatest"
 )
@@ -55,13 +56,16 @@ type file struct {
 const instanceDir = "/var/lib/cloud/instances/i"
 
 // ours is what boothook makes of a case.
-func ours(c userdatatest.Case) result {
+func ours(c userdatatest.Case) (result, error) {
 	decoded := c.Decode()
 	r := result{Files: map[string]file{}}
 	for _, p := range decoded.Parts {
 		r.Parts = append(r.Parts, ourPart(p))
 	}
-	parts := rendered(decoded.Parts)
+	parts, err := rendered(decoded.Parts)
+	if err != nil {
+		return result{}, err
+	}
 	config, _ := cloudconfig.Merge(parts, nil, nil, nil)
 	r.Config = plainValue(config.User)
 	planned := jobs.Plan(jobs.Context{Facts: plan.Facts{Init: plan.Systemd}, InstanceDir: instanceDir}, parts, nil)
@@ -71,11 +75,15 @@ func ours(c userdatatest.Case) result {
 		}
 	}
 	for _, p := range parts {
-		if p.Type == userdata.TypeBoothook && p.Err == nil {
-			r.Files["boothooks/"+p.Name] = newFile(hooks.FromPart(p).Body)
+		if p.Type != userdata.TypeBoothook || p.Err != nil {
+			continue
+		}
+		hook := hooks.FromPart(p)
+		if name, err := state.FileName(hook.Name); err == nil {
+			r.Files["boothooks/"+name] = newFile(hook.Body)
 		}
 	}
-	return r
+	return r, nil
 }
 
 func ourPart(p userdata.Part) part {
