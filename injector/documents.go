@@ -65,6 +65,10 @@ func Prepare(ctx context.Context, inst instance.Instance, get Getter) Prepared {
 		vendor2:  document{origin: "vendor-data2", body: inst.VendorData2},
 	}
 	for _, d := range p.documents() {
+		// A source without vendor-data has none; empty user-data is a part.
+		if d != &p.user && len(d.body) == 0 {
+			continue
+		}
 		d.complete(func(w userdata.Want) (func() ([]byte, error), bool) {
 			if w.Once || rootPath(w.URL) != "" {
 				return nil, false
@@ -80,6 +84,9 @@ func Prepare(ctx context.Context, inst instance.Instance, get Getter) Prepared {
 // is kept of are fetched now.
 func (p *Prepared) finish(ctx context.Context, root reader, instanceDir string, get Getter) {
 	for _, d := range p.documents() {
+		if len(d.Wants) == 0 {
+			continue
+		}
 		d.cached = map[string][]byte{}
 		var lock sync.Mutex
 		d.complete(func(w userdata.Want) (func() ([]byte, error), bool) {

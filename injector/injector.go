@@ -209,7 +209,10 @@ func (w *work) decode(ctx context.Context, facts plan.Facts) {
 // runHooks runs boothooks in their order and then bootcmd, on every boot.
 func (w *work) runHooks(ctx context.Context) {
 	list := w.hooks()
-	if len(list) == 0 || w.NoHooks || w.DryRun {
+	if w.NoHooks && len(list) > 0 {
+		w.warn(fmt.Sprintf("%d hooks are left to the boot", len(list)))
+	}
+	if w.NoHooks || w.DryRun || len(list) == 0 {
 		return
 	}
 	timeout := w.HookTimeout
