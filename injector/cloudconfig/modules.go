@@ -63,10 +63,25 @@ func modules() []module {
 	return []module{
 		{"bootcmd", []string{"bootcmd"}, false, plan.PerBoot, bootcmd},
 		{"write_files", []string{"write_files"}, false, plan.PerInstance, writeFilesEarly},
+		{"mounts", []string{"mounts", "mount_default_fields", "swap"}, false, plan.PerInstance, mounts},
 		{"set_hostname", []string{"hostname", "fqdn", "prefer_fqdn_over_hostname", "preserve_hostname", "create_hostname_file"}, true, plan.PerInstance, setHostname},
+		{"update_etc_hosts", []string{"manage_etc_hosts"}, false, plan.PerInstance, etcHosts},
+		{"resolv_conf", []string{"manage_resolv_conf", "resolv_conf"}, false, plan.PerInstance, resolvConf},
+		{"ca_certs", []string{"ca_certs", "ca-certs"}, false, plan.PerInstance, caCerts},
+		{"rsyslog", []string{"rsyslog"}, false, plan.PerInstance, rsyslog},
 		{"users_groups", []string{"users", "user", "groups"}, true, plan.PerInstance, usersGroups},
 		{"ssh", []string{"ssh_keys", "ssh_authorized_keys", "ssh_deletekeys", "ssh_genkeytypes", "disable_root", "disable_root_opts", "allow_public_ssh_keys", "ssh_quiet_keygen"}, true, plan.PerInstance, ssh},
+		{"set_passwords", []string{"password", "chpasswd", "ssh_pwauth"}, false, plan.PerInstance, setPasswords},
+		{"keyboard", []string{"keyboard"}, false, plan.PerInstance, keyboard},
+		{"locale", []string{"locale", "locale_configfile"}, false, plan.PerInstance, locale},
+		{"apk_configure", []string{"apk_repos"}, false, plan.PerInstance, apkRepos},
+		{"apt_pipelining", []string{"apt_pipelining"}, false, plan.PerInstance, aptPipelining},
+		{"apt_configure", []string{"apt"}, false, plan.PerInstance, apt},
+		{"yum_add_repo", []string{"yum_repo_dir", "yum_repos"}, false, plan.PerInstance, yumRepos},
+		{"zypper_add_repo", []string{"zypper"}, false, plan.PerInstance, zypperRepos},
+		{"ntp", []string{"ntp"}, false, plan.PerInstance, ntp},
 		{"timezone", []string{"timezone"}, false, plan.PerInstance, timezone},
+		{"wireguard", []string{"wireguard"}, false, plan.PerInstance, wireguard},
 		{"runcmd", []string{"runcmd"}, false, plan.PerInstance, runcmd},
 		{"write_files_deferred", []string{"write_files"}, false, plan.PerInstance, writeFilesLate},
 	}
@@ -137,7 +152,10 @@ func (b *builder) strings(name string, v Value) []string {
 
 // AskExists lists the paths that planning looks up in Facts.Exists.
 func AskExists() []string {
-	paths := append(hostKeyPaths(), sshdPaths()...)
+	paths := append(append(hostKeyPaths(), sshdPaths()...), sshdDropins, debianBundle, redHatBundle)
+	for _, c := range ntpClients {
+		paths = append(paths, c.program)
+	}
 	slices.Sort(paths)
 	return paths
 }
