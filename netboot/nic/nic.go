@@ -158,10 +158,22 @@ func (m *Manager) end() {
 	close(m.ended)
 }
 
-// Stop ends the work and leaves the links as they are.
+// Stop ends the work and leaves the links as they are, for a root that lives
+// on the network; only what is no part of that, the sysctl, is put back.
+// Addresses keep the lifetime of their leases: who takes over must renew them.
 func (m *Manager) Stop() {
 	m.cancel()
 	<-m.ended
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.links {
+		if l.before == nil {
+			continue
+		}
+		if attrs, _ := l.now(); l.before.restoreDAD(attrs.Name) != nil {
+			m.logf(l, "accept_dad is left changed")
+		}
+	}
 }
 
 // Restore ends the work and leaves every link as it was found: addresses,

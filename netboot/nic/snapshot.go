@@ -68,9 +68,7 @@ func (s *snapshot) restore(h *netlink.Handle, l *link) error {
 			note("remove address", h.AddrDel(l.device(), &a))
 		}
 	}
-	if path := acceptDAD(found.Attrs().Name); s.dad != "" && readSysctl(path) != s.dad {
-		note("write "+path, writeSysctl(path, s.dad))
-	}
+	note("write accept_dad", s.restoreDAD(found.Attrs().Name))
 	if found.Attrs().MTU != s.mtu {
 		note("set mtu", h.LinkSetMTU(l.device(), s.mtu))
 	}
@@ -88,6 +86,15 @@ func (s *snapshot) restore(h *netlink.Handle, l *link) error {
 		note("put back route", h.RouteReplace(&r))
 	}
 	return errors.Join(errs...)
+}
+
+// restoreDAD puts the link's sysctl back, if there was one.
+func (s *snapshot) restoreDAD(name string) error {
+	path := acceptDAD(name)
+	if now := readSysctl(path); s.dad == "" || now == "" || now == s.dad {
+		return nil
+	}
+	return writeSysctl(path, s.dad)
 }
 
 // linkRoutes lists the link's routes in every table but the local one, which
