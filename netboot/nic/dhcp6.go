@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -53,10 +54,7 @@ func (c *client6) close() { c.conn.Close() }
 // the answer of a slow server still counts.
 func (c *client6) lease(ctx context.Context) (Lease, *dhcpv6.Message, error) {
 	defer interrupt(ctx, c.conn)()
-	solicit, err := c.message(dhcpv6.MessageTypeSolicit, dhcpv6.WithRapidCommit, dhcpv6.WithIAID(c.iaid))
-	if err != nil {
-		return Lease{}, nil, err
-	}
+	solicit := c.message(dhcpv6.MessageTypeSolicit, dhcpv6.WithRapidCommit, dhcpv6.WithIAID(c.iaid))
 	for waits := newRhythm(c.pace, c.start); ; {
 		solicit.UpdateOption(c.elapsed())
 		answer, err := c.ask(ctx, solicit, waits.next(), isOffer6)
@@ -92,36 +90,32 @@ func isOffer6(m *dhcpv6.Message) bool {
 
 // request asks for what was advertised.
 func (c *client6) request(ctx context.Context, adv *dhcpv6.Message) (*dhcpv6.Message, error) {
-	msg, err := c.message(dhcpv6.MessageTypeRequest,
+	msg := c.message(dhcpv6.MessageTypeRequest,
 		dhcpv6.WithServerID(adv.Options.ServerID()), dhcpv6.WithOption(adv.Options.OneIANA()))
-	if err != nil {
-		return nil, err
-	}
 	return c.ask(ctx, msg, requestFor, func(m *dhcpv6.Message) bool { return m.MessageType == dhcpv6.MessageTypeReply })
 }
 
 // release gives an address back; nobody waits for the answer.
 func (c *client6) release(reply *dhcpv6.Message) error {
-	msg, err := c.message(dhcpv6.MessageTypeRelease,
+	msg := c.message(dhcpv6.MessageTypeRelease,
 		dhcpv6.WithServerID(reply.Options.ServerID()), dhcpv6.WithOption(reply.Options.OneIANA()))
-	if err != nil {
-		return err
-	}
-	_, err = c.conn.WriteTo(msg.ToBytes(), c.to)
+	_, err := c.conn.WriteTo(msg.ToBytes(), c.to)
 	return err
 }
 
-// message makes a message with what all of ours have.
-func (c *client6) message(kind dhcpv6.MessageType, more ...dhcpv6.Modifier) (*dhcpv6.Message, error) {
-	m, err := dhcpv6.NewMessage(more...)
-	if err != nil {
-		return nil, fmt.Errorf("make %v: %w", kind, err)
-	}
-	m.MessageType = kind
+// message makes a message with what all of ours have. Its transaction id does
+// not come from the library, which waits for the kernel's random numbers.
+func (c *client6) message(kind dhcpv6.MessageType, more ...dhcpv6.Modifier) *dhcpv6.Message {
+	m := &dhcpv6.Message{MessageType: kind}
+	id := rand.Uint32()
+	m.TransactionID = dhcpv6.TransactionID{byte(id >> 16), byte(id >> 8), byte(id)}
 	m.AddOption(dhcpv6.OptClientID(c.duid))
 	m.AddOption(c.elapsed())
 	m.AddOption(dhcpv6.OptRequestedOption(dhcpv6.OptionDNSRecursiveNameServer, dhcpv6.OptionDomainSearchList))
-	return m, nil
+	for _, change := range more {
+		change(m)
+	}
+	return m
 }
 
 // elapsed is the time spent so far, which the protocol counts up to 655 s.
