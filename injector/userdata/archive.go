@@ -15,8 +15,8 @@ import (
 // archive gives the items of a #cloud-config-archive. They are not looked
 // into: an include or an archive among them stays what it is.
 func (d *decoder) archive(body []byte, src source) {
-	if len(body) > d.limits.Archive {
-		d.problem(src, "", 1, limitErrorf("archive of more than %d bytes", d.limits.Archive), false)
+	if len(body) > d.limits.YAML {
+		d.problem(src, "", 1, limitErrorf("archive of more than %d bytes", d.limits.YAML), false)
 		return
 	}
 	root, err := loadYAML(body)
@@ -38,9 +38,17 @@ func (d *decoder) archive(body []byte, src source) {
 		return
 	}
 	for i, n := range items {
+		if i == d.limits.Parts {
+			d.problem(src, "", n.Line, limitErrorf("archive: more than %d items; the rest is left out", i), false)
+			return
+		}
 		d.item(n, 0, src.at(i+1))
 	}
 }
+
+// maxSalvaged bounds the items that are tried one by one, as each try costs
+// far more than its bytes.
+const maxSalvaged = 256
 
 // salvage takes an archive that is not valid YAML apart at the lines that
 // begin an item, and uses the items that are mappings with content, so that
@@ -62,6 +70,10 @@ func (d *decoder) salvage(body []byte, src source) {
 		line++
 		if bytes.HasPrefix(l, []byte("- ")) || bytes.HasPrefix(l, []byte("-\n")) {
 			flush()
+			if n == maxSalvaged {
+				d.problem(src, "", line, limitErrorf("archive: more than %d items after an error; the rest is left out", maxSalvaged), false)
+				return
+			}
 			n, first, chunk = n+1, line, nil
 		}
 		chunk = append(chunk, l...)

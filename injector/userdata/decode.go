@@ -237,7 +237,7 @@ func (d *decoder) emit(p Part, src source, doubt error) {
 		p.Name = fmt.Sprintf("part-%03d", p.Index)
 	}
 	if p.Type == TypeCloudConfig && p.LaunchIndex == nil {
-		p.LaunchIndex = payloadIndex(p.Body)
+		p.LaunchIndex = payloadIndex(p.Body, d.limits)
 	}
 	if p.Err == nil {
 		p.Err = d.judge(p)

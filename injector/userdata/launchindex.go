@@ -34,8 +34,8 @@ func itemIndex(n *yaml.Node) *int {
 
 // payloadIndex reads the launch-index key of a cloud-config document. What
 // is not a number, or a document that cannot be read, asks for nothing.
-func payloadIndex(body []byte) *int {
-	if !bytes.Contains(body, []byte("launch-index")) {
+func payloadIndex(body []byte, limits Limits) *int {
+	if len(body) > limits.YAML || !bytes.Contains(body, []byte("launch-index")) {
 		return nil
 	}
 	root, err := loadYAML(body)

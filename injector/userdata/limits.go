@@ -24,14 +24,15 @@ type Limits struct {
 	// GzipRatio bounds what gzip may expand to, as a multiple of the
 	// compressed size. GzipFloor bytes are always allowed.
 	GzipRatio, GzipFloor int
-	// Archive is the number of bytes of one #cloud-config-archive. It is
-	// lower than Total because YAML takes many times its size in memory.
-	Archive int
+	// YAML is the number of bytes of one document that is read as YAML: an
+	// archive, or a cloud-config with a launch-index. It is lower than Total
+	// because YAML takes up to 150 times its size in memory.
+	YAML int
 }
 
 // DefaultLimits are what the agent and the tool use. The largest user-data
 // that a cloud accepts is well under 1 MiB; the rest is room for includes.
-// With them an input of 1 KiB costs at most 32 MiB and a second.
+// With them an input of 1 KiB costs at most 64 MiB and a second.
 func DefaultLimits() Limits {
 	return Limits{
 		Total:        64 << 20,
@@ -42,6 +43,6 @@ func DefaultLimits() Limits {
 		Header:       64 << 10,
 		GzipRatio:    256,
 		GzipFloor:    256 << 10,
-		Archive:      4 << 20,
+		YAML:         4 << 20,
 	}
 }
