@@ -19,6 +19,9 @@ const (
 	// failures doubles it, up to dialTimeout.
 	dialFirst   = 300 * time.Millisecond
 	dialTimeout = 3 * time.Second
+	// tlsTimeout is the limit for a connection with its TLS handshake,
+	// which is a process and several round trips to a distant place.
+	tlsTimeout = 10 * time.Second
 )
 
 // A service is the pool of connections to one address. Connections are made
@@ -76,7 +79,7 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 			return cn, nil
 		}
 		wanted := s.fails == fails && s.waiting > s.dialing
-		late, lost = late || s.lost > lost, s.lost
+		late, lost = (late || s.lost > lost) && !s.tls, s.lost
 		if (wanted || late && s.dialing > 0) && len(s.conns)+s.dialing < MaxConns {
 			s.dial()
 		}
@@ -147,6 +150,9 @@ func (s *service) dial() {
 	s.dialing++
 	s.client.dials.Add(1)
 	limit := min(dialFirst<<min(s.failing/MaxConns, 10), dialTimeout)
+	if s.tls {
+		limit = tlsTimeout
+	}
 	go func() {
 		defer s.client.dials.Done()
 		cn, err := s.connect(limit)
