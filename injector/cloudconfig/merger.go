@@ -24,15 +24,6 @@ var userMergers = mergers{{"dict", []string{"replace"}}, {"list", nil}, {"str", 
 // everything else the first, and higher, layer's stays.
 var layerMergers = mergers{{"list", nil}, {"dict", nil}, {"str", nil}}
 
-func (m mergers) has(name, option string) bool {
-	for _, r := range m {
-		if r.name == name {
-			return slices.Contains(r.options, option)
-		}
-	}
-	return false
-}
-
 // method is the first of the choices that the rule's options name, or the
 // last choice's default.
 func (r rule) method(def string, choices ...string) string {

@@ -94,36 +94,22 @@ func sshdPaths() []string { return []string{"/usr/sbin/sshd", "/usr/bin/sshd"} }
 
 func hostKeyPath(kind string) string { return "/etc/ssh/ssh_host_" + kind + "_key" }
 
-// hostKeyPaths are the files that ssh_deletekeys takes away.
+// hostKeyPaths are the private keys that may be there already.
 func hostKeyPaths() []string {
 	var out []string
-	for _, kind := range []string{"rsa", "dsa", "ecdsa", "ed25519"} {
-		p := hostKeyPath(kind)
-		out = append(out, p, p+".pub", p+"-cert.pub")
+	for _, kind := range hostKeyKinds {
+		out = append(out, hostKeyPath(kind))
 	}
 	return out
 }
 
-// hostKeys removes the keys of the image, writes those that are given and
-// makes the others, all before the first sshd starts.
+// hostKeys writes the keys that are given or makes new ones, before the first
+// sshd starts. Package state takes those of the image away.
 func hostKeys(b *builder) {
-	given := b.givenHostKeys()
-	why := plan.Why{Part: "boothook", Key: "ssh_deletekeys"}
-	deletes := b.cfg.Get("ssh_deletekeys").Truth(true)
-	var steps []plan.Step
-	for _, s := range given {
-		steps = append(steps, s)
-	}
-	if len(given) == 0 && b.NewInstance && slices.ContainsFunc(sshdPaths(), func(p string) bool { return b.Facts.Exists[p] }) {
-		steps = b.madeHostKeys(deletes)
-	}
-	if deletes && (b.NewInstance || len(given) > 0) {
-		for _, p := range hostKeyPaths() {
-			written := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Path == p })
-			if b.Facts.Exists[p] && !written {
-				b.step(plan.Step{Kind: plan.Remove, Path: p, Why: why})
-			}
-		}
+	steps := b.givenHostKeys()
+	hasSSHD := slices.ContainsFunc(sshdPaths(), func(p string) bool { return b.Facts.Exists[p] })
+	if len(steps) == 0 && b.NewInstance && hasSSHD {
+		steps = b.madeHostKeys(b.cfg.Get("ssh_deletekeys").Truth(true))
 	}
 	for _, s := range steps {
 		b.step(s)
