@@ -206,27 +206,42 @@ func (w *work) decode(ctx context.Context, facts plan.Facts) {
 	w.parts.obey(w.cfg)
 }
 
-// runHooks runs boothooks in their order and then bootcmd, on every boot.
+// runHooks runs what runs before the plan, on every boot: part handlers, which
+// may take parts from everybody behind them, boothooks in their order, and
+// bootcmd.
 func (w *work) runHooks(ctx context.Context) {
-	list := w.hooks()
-	if w.NoHooks && len(list) > 0 {
-		w.warn(fmt.Sprintf("%d hooks are left to the boot", len(list)))
+	count := len(w.hooks())
+	for _, parts := range w.parts.lists() {
+		if _, any := hooks.FromPartHandlers(*parts, false); any {
+			count++
+		}
 	}
-	if w.NoHooks || w.DryRun || len(list) == 0 {
+	if w.NoHooks && count > 0 {
+		w.warn(fmt.Sprintf("%d hooks are left to the boot", count))
+	}
+	if w.NoHooks || w.DryRun || count == 0 {
 		return
 	}
-	timeout := w.HookTimeout
-	if timeout == 0 {
-		timeout = hooks.DefaultTimeout
+	w.stage("running hooks", hooks.Budget(count, w.HookTimeout))
+	for _, parts := range w.parts.lists() {
+		if handlers, any := hooks.FromPartHandlers(*parts, w.result.Decision.PerInstance); any {
+			results := w.runList(ctx, []hooks.Hook{handlers})
+			w.problem(take(parts, results[0].Taken)...)
+		}
 	}
-	w.stage("running hooks", time.Duration(len(list))*timeout+30*time.Second)
-	w.result.Hooks = hooks.Run(ctx, hooks.Config{
+	w.runList(ctx, w.hooks())
+}
+
+func (w *work) runList(ctx context.Context, list []hooks.Hook) []hooks.Result {
+	results := hooks.Run(ctx, hooks.Config{
 		Root: w.root.Path(), InstanceID: w.prepared.Instance.ID, ResolvConf: w.ResolvConf,
-		Timeout: timeout, Output: w.HookOutput,
+		Timeout: w.HookTimeout, Output: w.HookOutput,
 	}, list)
-	for _, r := range w.result.Hooks {
+	for _, r := range results {
 		w.problem(r.Problems()...)
 	}
+	w.result.Hooks = append(w.result.Hooks, results...)
+	return results
 }
 
 func (w *work) hooks() []hooks.Hook {

@@ -49,8 +49,6 @@ func unsupported(part userdata.Part) string {
 		return ""
 	case part.Type == userdata.TypeJinja:
 		return "templates are not rendered: the part is saved and not used"
-	case part.Type == userdata.TypePartHandler:
-		return "part handlers are not run: the part is saved and not used"
 	}
 	return ""
 }
@@ -66,6 +64,38 @@ func (s *sortedParts) obey(cfg cloudconfig.Config) {
 	}
 	for _, word := range vendor.Get("prefix").Items() {
 		s.prefix = append(s.prefix, word.Scalar())
+	}
+}
+
+// lists gives each document's parts, to be changed.
+func (s *sortedParts) lists() []*[]userdata.Part {
+	return []*[]userdata.Part{&s.user, &s.vendor, &s.vendor2}
+}
+
+// take removes the parts with these indexes, which part handlers have dealt
+// with. The decoder leaves it to the handlers to know any type; what none of
+// them took and nobody else knows is a problem.
+func take(parts *[]userdata.Part, taken []int) []instance.Problem {
+	var problems []instance.Problem
+	*parts = slices.DeleteFunc(*parts, func(p userdata.Part) bool {
+		if slices.Contains(taken, p.Index) {
+			return true
+		}
+		if p.Err == nil && !slices.Contains(handledTypes(), p.Type) {
+			problems = append(problems, instance.Problem{Origin: p.Origin, Part: p.Name,
+				Message: "no part handler took this part of type " + p.Type})
+		}
+		return false
+	})
+	return problems
+}
+
+// handledTypes are the types of which something becomes without a handler.
+func handledTypes() []string {
+	return []string{
+		userdata.TypeCloudConfig, userdata.TypeCloudConfigJSONP, userdata.TypeBoothook, userdata.TypePartHandler,
+		userdata.TypeScript, userdata.TypeScriptPerBoot, userdata.TypeScriptPerInstance, userdata.TypeScriptPerOnce,
+		userdata.TypeUpstartJob,
 	}
 }
 

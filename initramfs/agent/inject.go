@@ -143,7 +143,7 @@ func (b *boot) learn(result injector.Result, fetchErr error) {
 
 func hookReport(h hooks.Result) report.Hook {
 	return report.Hook{Name: h.Name, Exit: h.Status, Seconds: h.Duration.Seconds(),
-		TimedOut: h.TimedOut, Error: h.Error}
+		TimedOut: h.TimedOut, Signal: h.Signal, Left: h.Left, Error: h.Error, Notes: h.Notes}
 }
 
 // tellMachine does what only a running machine can be told: its name, so

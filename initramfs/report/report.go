@@ -105,7 +105,12 @@ type Hook struct {
 	Exit     int     `json:"exit"`
 	Seconds  float64 `json:"seconds"`
 	TimedOut bool    `json:"timed_out,omitempty"`
-	Error    string  `json:"error,omitempty"`
+	// Signal names the signal that ended it, Left the processes that it
+	// left running and that were killed.
+	Signal string   `json:"signal,omitempty"`
+	Left   []string `json:"left,omitempty"`
+	Error  string   `json:"error,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
 }
 
 // A Step is one step of the plan and what became of it.
