@@ -86,12 +86,12 @@ func run(args []string) error {
 func verdict(err error) byte {
 	var (
 		alert tls.AlertError
-		inNet net.Error
+		inNet *net.OpError
 	)
 	switch {
 	case errors.As(err, &alert):
 		return refused
-	case errors.As(err, &inNet), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &inNet), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded):
 		return brokenOff
 	}
 	return refused
