@@ -20,6 +20,7 @@ const bakeSynopsis = "bake --initrd IN --out OUT [OPTIONS]"
 const bakeLong = `Puts the agent into an existing initrd, by appending one segment to it, and
 reads the result back as the kernel will. IN is never changed; OUT appears
 only when it is complete. The image that the initrd boots needs no change.
+IN may also be a unified kernel image (UKI), or an add-on with an initrd.
 
 Examples:
   boothook bake --initrd initrd.img --out initrd-boothook.img
@@ -159,6 +160,9 @@ func printBaked(w io.Writer, b *bakeFlags, rep bake.Report) error {
 	}
 	if len(rep.Modules) > 0 {
 		fmt.Fprintf(w, "modules added: %s\n", strings.Join(rep.Modules, " "))
+	}
+	if rep.Signed {
+		fmt.Fprintf(w, "The image's signature is gone, for it would not hold. Sign it anew: sbsign --key KEY --cert CERT --output %[1]s %[1]s\n", b.out)
 	}
 	fmt.Fprintf(w, "The next regeneration of the initrd drops this segment. To keep it, %s.\n", rep.Install)
 	return nil

@@ -21,7 +21,8 @@ import (
 	"fmt"
 )
 
-// Limits of what is read. Whatever exceeds them is refused with ErrTooLarge.
+// Limits of what is read. Whatever exceeds them is refused with ErrTooLarge,
+// but for MaxKept, which only bounds memory.
 const (
 	MaxSegments = 64       // cpio segments in one initrd
 	MaxEntries  = 1 << 20  // entries in one initrd
@@ -39,6 +40,8 @@ var (
 	ErrTooLarge = errors.New("archive: too large")
 	// ErrUnsupported is a compression that can be named but not used.
 	ErrUnsupported = errors.New("archive: unsupported")
+	// ErrNotKept is a file whose contents a Tree does not hold.
+	ErrNotKept = errors.New("archive: contents not kept")
 	// ErrLoop is a chain of more than 40 symbolic links.
 	ErrLoop = errors.New("archive: too many symbolic links")
 )

@@ -153,14 +153,17 @@ func TestBodiesAreNotHeld(t *testing.T) {
 	if n, _, _ := tree.Lookup("/a"); n.Kept || n.Size != MaxKept/2 {
 		t.Errorf("%+v", n)
 	}
-	names := 0
-	keepAll := func(string, int64) bool { names++; return true }
+	keepAll := func(string, int64, []byte) bool { return true }
 	three := raw(
 		rawEntry{name: "a", mode: TypeRegular | 0o644, body: strings.Repeat("\x00", MaxKept/2)},
 		rawEntry{name: "b", mode: TypeRegular | 0o644, body: strings.Repeat("\x00", MaxKept/2)},
 		rawEntry{name: "c", mode: TypeRegular | 0o644, body: "one more"})
-	if _, _, err := Read(bytes.NewReader(three), int64(len(three)), keepAll); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("kept more than it may: %v", err)
+	tree, _, err = Read(bytes.NewReader(three), int64(len(three)), keepAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.ReadFile("/c"); !errors.Is(err, ErrNotKept) || tree.kept != MaxKept {
+		t.Errorf("%d bytes kept: %v", tree.kept, err)
 	}
 }
 

@@ -60,12 +60,13 @@ func NewTree() *Tree {
 	return t
 }
 
-// Keep says which bodies a Tree holds in memory.
-type Keep func(name string, size int64) bool
+// Keep says which bodies a Tree holds in memory, by a file's name, its size
+// and its first HeadSize bytes.
+type Keep func(name string, size int64, head []byte) bool
 
 // KeepSmall keeps files of at most limit bytes.
 func KeepSmall(limit int64) Keep {
-	return func(_ string, size int64) bool { return size <= limit }
+	return func(_ string, size int64, _ []byte) bool { return size <= limit }
 }
 
 // Read walks an initrd and gives its tree and its segments.
@@ -176,21 +177,24 @@ func (b *builder) file(e *Entry, parent *Node, name string, body io.Reader) erro
 	return b.fill(n, e, body)
 }
 
+// fill reads a body, or what is wanted of it. When MaxKept bytes are held,
+// what comes later is not: whoever asks for it is told.
 func (b *builder) fill(n *Node, e *Entry, body io.Reader) error {
-	b.tree.kept -= int64(len(n.Data))
+	if n.Kept {
+		b.tree.kept -= int64(len(n.Data))
+	}
 	n.Mode, n.Size, n.Segment, n.Data = e.Mode, e.Size, e.Segment, nil
-	n.Kept = b.keep(e.Name, e.Size)
-	if !n.Kept {
-		n.Head = make([]byte, min(HeadSize, e.Size))
-		_, err := io.ReadFull(body, n.Head)
+	n.Head = make([]byte, min(HeadSize, e.Size))
+	if _, err := io.ReadFull(body, n.Head); err != nil {
 		return err
 	}
-	if b.tree.kept += e.Size; b.tree.kept > MaxKept {
-		return fmt.Errorf("%w: contents of more than %d bytes are needed", ErrTooLarge, int64(MaxKept))
+	n.Kept = b.keep(e.Name, e.Size, n.Head) && b.tree.kept+e.Size <= MaxKept
+	if !n.Kept {
+		return nil
 	}
+	b.tree.kept += e.Size
 	n.Data = make([]byte, e.Size)
-	_, err := io.ReadFull(body, n.Data)
-	n.Head = n.Data[:min(HeadSize, e.Size)]
+	_, err := io.ReadFull(body, n.Data[copy(n.Data, n.Head):])
 	return err
 }
 
@@ -290,7 +294,7 @@ func (t *Tree) ReadFile(name string) ([]byte, error) {
 	case !n.IsRegular():
 		return nil, fmt.Errorf("%s: not a regular file", name)
 	case !n.Kept:
-		return nil, fmt.Errorf("%s: %w: %d bytes", name, ErrTooLarge, n.Size)
+		return nil, fmt.Errorf("%s: %w: %d bytes", name, ErrNotKept, n.Size)
 	}
 	return n.Data, nil
 }

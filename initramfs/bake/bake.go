@@ -61,6 +61,8 @@ type Report struct {
 	Files       []string            `json:"files"`   // in the appended segment
 	Modules     []string            `json:"modules"` // names of the kernel modules among them
 	Replaced    bool                `json:"replaced"`
+	UKI         bool                `json:"uki"`     // the initrd is a section of a unified kernel image
+	Signed      bool                `json:"signed"`  // which had a signature; it is gone
 	Install     string              `json:"install"` // how to bake in for good, in one line
 }
 

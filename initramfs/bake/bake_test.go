@@ -86,7 +86,7 @@ func TestBakeEveryCompression(t *testing.T) {
 			if !bytes.HasPrefix(out, in) {
 				t.Error("the initrd's own bytes changed")
 			}
-			tree, segments, err := archive.Read(bytes.NewReader(out), int64(len(out)), keepTexts)
+			tree, segments, err := archive.Read(bytes.NewReader(out), int64(len(out)), archive.KeepSmall(1<<20))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,12 +17,12 @@ type Status struct {
 // Check says what the initrd in a file has. The error says, for a baked one,
 // what keeps the agent from being called; the Status holds nevertheless.
 func Check(name string) (Status, error) {
-	f, size, err := openInput(name)
+	i, err := openInput(name, "")
 	if err != nil {
 		return Status{}, err
 	}
-	defer f.Close()
-	in, err := Open(f, size)
+	defer i.file.Close()
+	in, err := Open(i.initrd, i.size)
 	if in == nil {
 		return Status{}, fmt.Errorf("check %s: %w", name, err)
 	}

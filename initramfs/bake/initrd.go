@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,8 +74,12 @@ func Open(r io.ReaderAt, size int64) (*Initrd, error) {
 	return in, err
 }
 
-// keepTexts keeps scripts, lists, and depmod's files.
-func keepTexts(name string, size int64) bool {
+// keepTexts keeps scripts, lists, and depmod's files, but no programs,
+// libraries or modules, of which an initrd can hold a gigabyte.
+func keepTexts(name string, size int64, head []byte) bool {
+	if bytes.IndexByte(head, 0) >= 0 {
+		return false
+	}
 	return size <= maxFile || size <= maxIndex && strings.HasPrefix(path.Base(name), "modules.")
 }
 

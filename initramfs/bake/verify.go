@@ -15,8 +15,8 @@ import (
 // initrd ends. The tree holds the new segment then.
 func (in *Initrd) verify(r io.ReaderAt, tail []byte, agent []byte) error {
 	whole := joined{r, in.Size, bytes.NewReader(tail)}
-	keep := func(name string, size int64) bool {
-		return path.Base(name) == path.Base(generators.Agent) || keepTexts(name, size)
+	keep := func(name string, size int64, head []byte) bool {
+		return path.Base(name) == path.Base(generators.Agent) || keepTexts(name, size, head)
 	}
 	segments, err := archive.ReadOn(in.Tree, in.Segments, whole, in.Size+int64(len(tail)), keep)
 	if err != nil {
