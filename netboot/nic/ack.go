@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,20 +117,11 @@ func addrs4(ips []net.IP, limit int) []netip.Addr {
 	var out []netip.Addr
 	for _, ip := range ips {
 		a, ok := addr4(ip)
-		if ok && isUnicast(a) && len(out) < limit && !contains(out, a) {
+		if ok && isUnicast(a) && len(out) < limit && !slices.Contains(out, a) {
 			out = append(out, a)
 		}
 	}
 	return out
-}
-
-func contains[T comparable](list []T, x T) bool {
-	for _, y := range list {
-		if x == y {
-			return true
-		}
-	}
-	return false
 }
 
 // searchDomains takes option 119 and, failing that, option 15, in which some

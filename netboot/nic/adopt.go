@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ func foreignRoutes(h *netlink.Handle, l *link, v4 bool) (routes []Route, gateway
 			bits, _ := r.Dst.Mask.Size()
 			dst = netip.PrefixFrom(ip.Unmap(), bits)
 		}
-		if dst.Bits() == 0 && !gateway.IsValid() {
+		if isDefault(r) && !gateway.IsValid() {
 			gateway = via
 		}
 		routes = append(routes, Route{Dst: dst, Via: via})
@@ -153,7 +154,7 @@ func resolvConf(data []byte) (dns []netip.Addr, search []string) {
 
 func addServer(dns []netip.Addr, s string) []netip.Addr {
 	a, err := netip.ParseAddr(s)
-	if err != nil || !isUnicast(a) || len(dns) == maxServers || contains(dns, a) {
+	if err != nil || !isUnicast(a) || len(dns) == maxServers || slices.Contains(dns, a) {
 		return dns
 	}
 	return append(dns, a)
@@ -163,7 +164,7 @@ func addServer(dns []netip.Addr, s string) []netip.Addr {
 func cleanSearch(names []string) []string {
 	var out []string
 	for _, n := range names {
-		if n = hostName(n); n != "" && len(out) < maxSearch && !contains(out, n) {
+		if n = hostName(n); n != "" && len(out) < maxSearch && !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}

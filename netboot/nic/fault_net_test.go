@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
+	"github.com/mdlayher/packet"
 )
 
 const mac = "02:00:00:00:00:01"
@@ -196,6 +199,38 @@ func TestLossAndNoise(t *testing.T) {
 	before := state(t)
 	m := start(t, t.Context(), Options{})
 	if l := next(t, m, 6*time.Second); l.Prefix.String() != "10.1.0.50/24" {
+		t.Errorf("lease %+v", l)
+	}
+	restored(t, m, before)
+}
+
+// Frames that no server sends: too short for UDP with padding that reads as
+// the client's port (it made older versions of the library panic), options
+// that end in the middle, a message cut short, one of nothing but zeros.
+func TestHostileFrames(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
+	raw := listenIn(t, ns, "p")
+	defer raw.Close()
+	short := make([]byte, 46)
+	copy(short, "\x45\x00\x00\x15\x00\x00\x00\x00\x40\x11\x00\x00\x0a\x01\x00\x01\xff\xff\xff\xff\x00\x43\x00\x44")
+	to := &packet.Addr{HardwareAddr: nclient4.BroadcastMac}
+	conn := nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ServerPort})
+	client := &net.UDPAddr{IP: net.IPv4bcast, Port: nclient4.ClientPort}
+	server := honest("10.1.0.1", "10.1.0.50")
+	serveOn(t, conn, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
+		good := answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50").ToBytes()
+		raw.WriteTo(short, to)
+		for _, bad := range [][]byte{good[:100], append(good[:240:240], 53, 200, 2), append(good[:240:240], bytes.Repeat([]byte{121, 255}, 500)...), make([]byte, 300), nil} {
+			conn.WriteTo(bad, client)
+		}
+		return server(kind, n, msg)
+	})
+	before := state(t)
+	m := start(t, t.Context(), Options{})
+	if l := next(t, m, 3*time.Second); l.ServerID != netip.MustParseAddr("10.1.0.1") {
 		t.Errorf("lease %+v", l)
 	}
 	restored(t, m, before)

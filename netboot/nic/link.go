@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -124,7 +125,7 @@ func counts(a netlink.LinkAttrs, kind string, isDevice, wireless bool, o Options
 // named says whether s is the link's name, one of its other names, or its
 // hardware address in any usual spelling, PXE's BOOTIF=01-… included.
 func named(a netlink.LinkAttrs, s string) bool {
-	if s == a.Name || contains(a.AltNames, s) {
+	if s == a.Name || slices.Contains(a.AltNames, s) {
 		return true
 	}
 	hw := parseHW(s)

@@ -22,7 +22,11 @@ func scripted(t *testing.T, name, mac string, s script) {
 	t.Helper()
 	raw := listenIn(t, newPeer(t, name, mac, "10.1.0.1/24"), "p")
 	t.Cleanup(func() { raw.Close() })
-	conn := nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ServerPort})
+	serveOn(t, nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ServerPort}), s)
+}
+
+// serveOn answers on a connection until it is closed.
+func serveOn(t *testing.T, conn net.PacketConn, s script) {
 	go func() {
 		count := map[dhcpv4.MessageType]int{}
 		buf := make([]byte, 1500)
