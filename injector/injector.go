@@ -199,7 +199,7 @@ func (w *work) decode(ctx context.Context, facts plan.Facts) {
 		base = append(base, plan.Document{Path: "kernel command line", Body: []byte(w.CloudConfig)})
 	}
 	var problems []instance.Problem
-	w.parts, problems = sortParts(w.prepared)
+	w.parts, problems = sortParts(w.prepared, variables(w.prepared.Instance, facts))
 	w.problem(problems...)
 	w.cfg, problems = cloudconfig.Merge(w.parts.user, w.parts.vendor, w.parts.vendor2, base)
 	w.problem(problems...)

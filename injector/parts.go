@@ -17,9 +17,9 @@ type sortedParts struct {
 	prefix []string
 }
 
-// sortParts leaves out what another launch index is for, and names what
-// nothing can be done with yet.
-func sortParts(p *Prepared) (sortedParts, []instance.Problem) {
+// sortParts leaves out what another launch index is for, and renders
+// templates.
+func sortParts(p *Prepared, vars map[string]any) (sortedParts, []instance.Problem) {
 	var problems []instance.Problem
 	usable := func(parts []userdata.Part, index *int) []userdata.Part {
 		var out []userdata.Part
@@ -27,9 +27,13 @@ func sortParts(p *Prepared) (sortedParts, []instance.Problem) {
 			if index != nil && part.LaunchIndex != nil && *part.LaunchIndex != *index {
 				continue
 			}
-			if reason := unsupported(part); reason != "" {
-				problems = append(problems, instance.Problem{Origin: part.Origin, Part: part.Name, Message: reason})
-				continue
+			if part.Type == userdata.TypeJinja && part.Err == nil {
+				rendered, more, ok := render(part, vars)
+				problems = append(problems, more...)
+				if !ok {
+					continue
+				}
+				part = rendered
 			}
 			out = append(out, part)
 		}
@@ -40,17 +44,6 @@ func sortParts(p *Prepared) (sortedParts, []instance.Problem) {
 		vendor:  usable(p.vendor.Parts, nil),
 		vendor2: usable(p.vendor2.Parts, nil),
 	}, problems
-}
-
-// unsupported says why a well-formed part cannot be used; empty if it can.
-func unsupported(part userdata.Part) string {
-	switch {
-	case part.Err != nil:
-		return ""
-	case part.Type == userdata.TypeJinja:
-		return "templates are not rendered: the part is saved and not used"
-	}
-	return ""
 }
 
 // obey drops vendor parts that the configuration switches off.

@@ -1,0 +1,77 @@
+package injector
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/injector/jinja"
+	"boothook/injector/plan"
+	"boothook/injector/userdata"
+	"boothook/netboot/instance"
+)
+
+// render gives a template's part with its variables filled in. A part that
+// cannot be rendered is a problem and not used.
+func render(part userdata.Part, vars map[string]any) (userdata.Part, []instance.Problem, bool) {
+	at := func(line int, message string, warning bool) []instance.Problem {
+		return []instance.Problem{{Origin: part.Origin, Part: part.Name, Line: line, Message: message, Warning: warning}}
+	}
+	text, err := userdata.TemplateText(part.Body)
+	if err != nil {
+		return part, at(1, err.Error(), false), false
+	}
+	out, missing, err := jinja.Render(text, vars)
+	if err != nil {
+		line := 0
+		if e, ok := errors.AsType[*jinja.Error](err); ok {
+			line, err = e.Line+1, e.Err // the "## template" line came before
+		}
+		return part, at(line, fmt.Sprintf("template: %v", err), false), false
+	}
+	var problems []instance.Problem
+	if len(missing) > 0 {
+		problems = at(0, "template: no such variable: "+strings.Join(missing, ", "), true)
+	}
+	rendered := part.Rendered(out)
+	if rendered.Err != nil {
+		return part, append(problems, at(0, rendered.Err.Error(), false)...), false
+	}
+	return rendered, problems, true
+}
+
+// variables are what templates see: the standardised instance data under v1
+// and the source's own under ds, as cloud-init documents them.
+func variables(inst instance.Instance, facts plan.Facts) map[string]any {
+	short, _, _ := strings.Cut(inst.Hostname, ".")
+	keys := make([]any, len(inst.PublicKeys))
+	for i, k := range inst.PublicKeys {
+		keys[i] = k
+	}
+	v1 := map[string]any{
+		"cloud_name": inst.Platform, "cloud_id": inst.Platform, "platform": inst.Source,
+		"instance_id": inst.ID, "local_hostname": short, "public_ssh_keys": keys,
+		"distro": facts.OSRelease["ID"], "distro_release": facts.OSRelease["VERSION_CODENAME"],
+		"distro_version": facts.OSRelease["VERSION_ID"], "variant": facts.OSRelease["ID"],
+		"system_platform": "linux",
+	}
+	if region, ok := inst.MetaData["region"].(string); ok {
+		v1["region"] = region
+	}
+	for _, key := range []string{"availability_zone", "availability-zone"} {
+		if zone, ok := inst.MetaData[key].(string); ok {
+			v1["availability_zone"] = zone
+		}
+	}
+	var name unix.Utsname
+	if unix.Uname(&name) == nil {
+		v1["kernel_release"] = unix.ByteSliceToString(name.Release[:])
+		v1["machine"] = unix.ByteSliceToString(name.Machine[:])
+	}
+	return jinja.Variables(map[string]any{
+		"v1": v1, "ds": map[string]any{"meta_data": inst.MetaData},
+		"userdata": string(inst.UserData), "vendordata": string(inst.VendorData),
+	})
+}
