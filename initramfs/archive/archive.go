@@ -80,6 +80,7 @@ type Entry struct {
 	UID, GID  uint32
 	Links     uint32
 	Inode     uint32
+	ModTime   uint32 // seconds since 1970
 	Major     uint32 // of the device that held the inode; with it, names a hard link
 	Minor     uint32
 	Size      int64

@@ -90,7 +90,7 @@ func parseHeader(head []byte) (e *Entry, nameSize uint32, err error) {
 		f[i] = uint32(v)
 	}
 	e = &Entry{
-		Inode: f[0], Mode: f[1], UID: f[2], GID: f[3], Links: f[4], Size: int64(f[6]),
+		Inode: f[0], Mode: f[1], UID: f[2], GID: f[3], Links: f[4], ModTime: f[5], Size: int64(f[6]),
 		Major: f[7], Minor: f[8], checksum: f[12], checksums: magic == "070702",
 	}
 	nameSize = f[11]

@@ -44,6 +44,10 @@ func (n *Node) IsSymlink() bool { return n.Mode&TypeMask == TypeSymlink }
 // A Tree is the file system that the kernel makes of an initrd: what all its
 // segments together come to.
 type Tree struct {
+	// Newest is the latest modification time of any entry, in seconds since
+	// 1970: the initrd was not made before.
+	Newest int64
+
 	root *Node
 	kept int64
 }
@@ -116,6 +120,7 @@ func (b *builder) visit(e *Entry, body io.Reader) error {
 		clear(b.links)
 		return nil
 	}
+	b.tree.Newest = max(b.tree.Newest, int64(e.ModTime))
 	if e.Size > 0 && e.kind() != TypeRegular && e.kind() != TypeSymlink {
 		return nil
 	}

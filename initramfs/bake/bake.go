@@ -15,6 +15,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"boothook/initramfs/archive"
 	"boothook/initramfs/generators"
@@ -43,6 +44,7 @@ type Options struct {
 	Compress archive.Compression
 	Replace  bool // drop what an earlier bake has added
 	Version  string
+	Now      time.Time // a file of the initrd that is newer has a wrong time
 
 	// Modules is a folder like /lib/modules/VERSION, for the initrd's kernel;
 	// none are added if it is empty. ModuleNames are those to be there;
@@ -148,7 +150,11 @@ func (in *Initrd) programs(o Options) ([]archive.File, error) {
 }
 
 func (in *Initrd) settings(o Options) ([]archive.File, error) {
-	mark, err := json.Marshal(Mark{Schema: 1, Boothook: o.Version, Generator: in.Generator.Name(), InitrdSize: in.Size})
+	m := Mark{Schema: 1, Boothook: o.Version, Generator: in.Generator.Name(), InitrdSize: in.Size}
+	if in.Tree.Newest <= o.Now.Unix() {
+		m.NotBefore = in.Tree.Newest
+	}
+	mark, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,13 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"boothook/initramfs/archive"
 	"boothook/initramfs/generators"
@@ -250,4 +252,25 @@ func cpioOf(t *testing.T, files ...archive.File) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// The newest file of an initrd tells a machine without a clock the least that
+// the time can be, unless it is from the future.
+func TestNotBefore(t *testing.T) {
+	entry := func(name, mode, mtime string) string {
+		zero := "00000000"
+		head := "070701" + "00000001" + mode + zero + zero + "00000001" + mtime + zero + zero + zero + zero + zero + fmt.Sprintf("%08X", len(name)+1) + zero + name + "\x00"
+		return head + strings.Repeat("\x00", -len(head)&3)
+	}
+	in := slices.Concat([]byte(entry("dated", "000081A4", "60000000")), initrd(t, archive.None))
+	for now, want := range map[int64]int64{0x60000000 - 1: 0, 0x60000000: 0x60000000} {
+		out, _, err := bake(t, in, Options{Agent: agent, Now: time.Unix(now, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		baked, err := Open(bytes.NewReader(out), int64(len(out)))
+		if err != nil || baked.Mark.NotBefore != want {
+			t.Errorf("at %#x: %#x, %v; want %#x", now, baked.Mark.NotBefore, err, want)
+		}
+	}
 }

@@ -36,6 +36,10 @@ type Mark struct {
 	Boothook   string `json:"boothook"`
 	Generator  string `json:"generator"`
 	InitrdSize int64  `json:"initrd_size"` // bytes before the segment and its padding
+	// NotBefore is a time, in seconds since 1970, that has surely passed when
+	// the initrd boots: that of its newest file. It helps a machine without a
+	// clock to check certificates. 0 if it is not known.
+	NotBefore int64 `json:"not_before"`
 }
 
 // An Initrd is what was found in one.
