@@ -123,10 +123,11 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 	m.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
 		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_IFINFO, unix.RTNLGRP_ND_USEROPT)
 	if err != nil {
+		m.closeSockets()
 		return nil, fmt.Errorf("subscribe to link events: %w", err)
 	}
 	if m.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-		m.events.Close()
+		m.closeSockets()
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
 	m.ctx, m.cancel = context.WithCancel(ctx)
@@ -149,13 +150,20 @@ func (m *Manager) Leases() <-chan Lease { return m.leases }
 // handle, which Restore needs.
 func (m *Manager) end() {
 	<-m.ctx.Done()
-	m.events.Close()
-	if m.udev != nil {
-		m.udev.close()
-	}
+	m.closeSockets()
 	m.workers.Wait()
 	close(m.leases)
 	close(m.ended)
+}
+
+// closeSockets ends what is read from the kernel and from udevd.
+func (m *Manager) closeSockets() {
+	if m.events != nil {
+		m.events.Close()
+	}
+	if m.udev != nil {
+		m.udev.close()
+	}
 }
 
 // Stop ends the work and leaves the links as they are, for a root that lives
@@ -167,12 +175,7 @@ func (m *Manager) Stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.links {
-		if l.before == nil {
-			continue
-		}
-		if attrs, _ := l.now(); l.before.restoreDAD(attrs.Name) != nil {
-			m.logf(l, "accept_dad is left changed")
-		}
+		m.restoreDAD(l)
 	}
 }
 
@@ -221,6 +224,17 @@ func (m *Manager) Settle(index int) error {
 	return errors.Join(errs...)
 }
 
+// restoreDAD puts back the one sysctl that is changed.
+func (m *Manager) restoreDAD(l *link) {
+	if l.before == nil {
+		return
+	}
+	attrs, _ := l.now()
+	if err := l.before.restoreDAD(attrs.Name); err != nil {
+		m.logf(l, "%v", err)
+	}
+}
+
 // restore brings back one link whose worker has ended. m.mu must be held.
 func (m *Manager) restore(l *link) error {
 	before := l.before
@@ -233,151 +247,6 @@ func (m *Manager) restore(l *link) error {
 		err = m.release6(l)
 	}
 	return errors.Join(err, before.restore(m.handle, l))
-}
-
-// list considers every link there is.
-func (m *Manager) list() error {
-	links, err := dump(m.handle.LinkList)
-	if err != nil {
-		return fmt.Errorf("list links: %w", err)
-	}
-	for _, l := range links {
-		m.consider(l)
-	}
-	return nil
-}
-
-// watch is the event loop. Events are hints: what they are about is looked at
-// anew, so that one that is lost or stands for an older state does no harm.
-func (m *Manager) watch() {
-	defer m.workers.Done()
-	for m.ctx.Err() == nil {
-		msgs, _, err := m.events.Receive()
-		switch {
-		case isOverrun(err):
-			if err := m.list(); err != nil {
-				m.opts.Log(err.Error())
-			}
-			m.poke(0)
-			continue
-		case err != nil:
-			if m.ctx.Err() == nil {
-				m.opts.Log("link events: " + err.Error())
-			}
-			return
-		}
-		for _, msg := range msgs {
-			m.event(msg.Header.Type, msg.Data)
-		}
-	}
-}
-
-// event handles one message of the kernel.
-func (m *Manager) event(kind uint16, data []byte) {
-	switch kind {
-	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		if len(data) < unix.SizeofIfInfomsg {
-			return
-		}
-		if family := data[0]; family != unix.AF_UNSPEC { // the link as a bridge's port, or as IPv6 sees it
-			m.poke(int(nl.DeserializeIfInfomsg(data).Index))
-			return
-		}
-		l, err := netlink.LinkDeserialize(&unix.NlMsghdr{}, data)
-		if err != nil {
-			m.opts.Log("link event: " + err.Error())
-			return
-		}
-		if kind == unix.RTM_DELLINK {
-			m.forget(l.Attrs().Index)
-			return
-		}
-		m.consider(l)
-	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		if len(data) >= unix.SizeofIfAddrmsg {
-			m.poke(int(nl.DeserializeIfAddrmsg(data).Index))
-		}
-	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		m.poke(0)
-	case unix.RTM_NEWNDUSEROPT:
-		index, dns, search := userOptions(data)
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if l := m.links[index]; l != nil {
-			l.announce(dns, search)
-		}
-	}
-}
-
-// poke has a link's worker look again, or with 0 every link's.
-func (m *Manager) poke(index int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, l := range m.links {
-		if index == 0 || i == index {
-			l.update(nil)
-		}
-	}
-}
-
-// consider takes in the latest state of a link, and starts a worker on it if
-// it counts and has none.
-func (m *Manager) consider(found netlink.Link) {
-	a := *found.Attrs()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if l := m.links[a.Index]; l != nil {
-		l.update(&a)
-		return
-	}
-	if m.ctx.Err() != nil || m.settled != 0 && m.settled != a.Index || !m.wanted(a, found.Type()) {
-		return
-	}
-	if len(m.links) >= maxLinks {
-		m.opts.Log(fmt.Sprintf("%s: left dark, %d links are enough", a.Name, maxLinks))
-		return
-	}
-	ctx, stop := context.WithCancel(m.ctx)
-	l := &link{index: a.Index, kind: found.Type(), stop: stop, done: make(chan struct{}), attrs: a, changed: make(chan struct{})}
-	m.links[a.Index] = l
-	m.workers.Add(1)
-	go func() {
-		defer m.workers.Done()
-		defer close(l.done)
-		m.serve(ctx, l)
-	}()
-}
-
-// wanted says whether a link counts and is to have an address.
-func (m *Manager) wanted(a netlink.LinkAttrs, kind string) bool {
-	if !counts(a, kind, isDevice(a), isWireless(a), m.opts) {
-		return false
-	}
-	c := configFor(m.opts.Configs, a)
-	return c != nil && c.Method != MethodOff
-}
-
-// forget ends the work on a link that has disappeared.
-func (m *Manager) forget(index int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if l := m.links[index]; l != nil {
-		l.stop()
-		delete(m.links, index)
-	}
-}
-
-// unwanted ends the work on a link whose name, once udevd had given it, is
-// not the one that was asked for.
-func (m *Manager) unwanted(l *link) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	attrs, _ := l.now()
-	if m.wanted(attrs, l.kind) {
-		return false
-	}
-	delete(m.links, l.index) // a later rename may bring it back
-	return true
 }
 
 // claim says whether a link may have a Config: a static address without a
@@ -400,9 +269,6 @@ func (m *Manager) logf(l *link, format string, args ...any) {
 	attrs, _ := l.now()
 	m.opts.Log(attrs.Name + ": " + fmt.Sprintf(format, args...))
 }
-
-// isOverrun says that events were lost because they came faster than they were read.
-func isOverrun(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 
 // deliver hands a lease out, with what the link itself has to say.
 func (m *Manager) deliver(l *link, lease *Lease) {

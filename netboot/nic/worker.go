@@ -45,6 +45,7 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 		return
 	}
 	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
+		m.restoreDAD(l)
 		l.before = nil // theirs now: not ours to put back
 		m.awaitForeign(ctx, l)
 	}
