@@ -27,16 +27,10 @@ func sortParts(p *Prepared, vars map[string]any) (sortedParts, []instance.Proble
 			if index != nil && part.LaunchIndex != nil && *part.LaunchIndex != *index {
 				continue
 			}
-			if part.Type == userdata.TypeJinja && part.Err == nil {
-				rendered, more, ok := render(part, vars)
-				problems = append(problems, more...)
-				if !ok {
-					continue
-				}
-				part = rendered
-			}
 			out = append(out, part)
 		}
+		out, more := userdata.Render(out, vars)
+		problems = append(problems, more...)
 		return out
 	}
 	return sortedParts{

@@ -1,46 +1,14 @@
 package injector
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"boothook/injector/jinja"
 	"boothook/injector/plan"
-	"boothook/injector/userdata"
 	"boothook/netboot/instance"
 )
-
-// render gives a template's part with its variables filled in. A part that
-// cannot be rendered is a problem and not used.
-func render(part userdata.Part, vars map[string]any) (userdata.Part, []instance.Problem, bool) {
-	at := func(line int, message string, warning bool) []instance.Problem {
-		return []instance.Problem{{Origin: part.Origin, Part: part.Name, Line: line, Message: message, Warning: warning}}
-	}
-	text, err := userdata.TemplateText(part.Body)
-	if err != nil {
-		return part, at(1, err.Error(), false), false
-	}
-	out, missing, err := jinja.Render(text, vars)
-	if err != nil {
-		line := 0
-		if e, ok := errors.AsType[*jinja.Error](err); ok {
-			line, err = e.Line+1, e.Err // the "## template" line came before
-		}
-		return part, at(line, fmt.Sprintf("template: %v", err), false), false
-	}
-	var problems []instance.Problem
-	if len(missing) > 0 {
-		problems = at(0, "template: no such variable: "+strings.Join(missing, ", "), true)
-	}
-	rendered := part.Rendered(out)
-	if rendered.Err != nil {
-		return part, append(problems, at(0, rendered.Err.Error(), false)...), false
-	}
-	return rendered, problems, true
-}
 
 // variables are what templates see: the standardised instance data under v1
 // and the source's own under ds, as cloud-init documents them.
