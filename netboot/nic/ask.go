@@ -38,7 +38,9 @@ func ask(ctx context.Context, conn net.PacketConn, msg []byte, to net.Addr, wait
 	if err := ctx.Err(); err != nil { // the deadline just set would outlive the end of ctx
 		return err
 	}
-	if _, err := conn.WriteTo(msg, to); err != nil {
+	// ENOBUFS comes from a queue that is full or, just after a link came up,
+	// not attached yet: the message is lost, as any may be.
+	if _, err := conn.WriteTo(msg, to); err != nil && !errors.Is(err, unix.ENOBUFS) {
 		return socketError("send", err)
 	}
 	buf := make([]byte, maxMessage)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -29,7 +30,11 @@ func apply(h *netlink.Handle, l *link, lease *Lease) (err error) {
 		addr.Scope = unix.RT_SCOPE_LINK
 	}
 	if lease.Lifetime > 0 { // the kernel takes the address away if we outlive the lease
-		addr.ValidLft = int(lease.Lifetime.Seconds())
+		left := lease.Lifetime
+		if !lease.At.IsZero() { // put on again
+			left -= time.Since(lease.At)
+		}
+		addr.ValidLft = max(1, int(left.Seconds()))
 		addr.PreferedLft = addr.ValidLft
 	}
 	if err := h.AddrReplace(l.device(), addr); err != nil {

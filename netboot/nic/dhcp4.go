@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -207,6 +208,36 @@ func (c *client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (Lease, err
 		return leaseFromACK(ack)
 	}
 	return Lease{}, errNoAnswer
+}
+
+// renew4 asks whichever server there is for more time for our address, in the
+// form of RFC 2131's REBINDING, which needs no answer from the first server.
+func renew4(ctx context.Context, l *link, addr netip.Addr, o *Options) (Lease, error) {
+	conn, err := listen4(l.index)
+	if err != nil {
+		return Lease{}, fmt.Errorf("open dhcp socket: %w", err)
+	}
+	defer conn.Close()
+	defer interrupt(ctx, conn)()
+	attrs, _ := l.now()
+	c := &client4{conn: conn, hw: attrs.HardwareAddr, start: time.Now()}
+	msg := newMessage4(c.hw, dhcpv4.MessageTypeRequest, c.common, dhcpv4.WithClientIP(addr.AsSlice()))
+	for waits := newRhythm(o.Pace, c.start); ; {
+		msg.NumSeconds = c.seconds()
+		answer, err := c.ask(ctx, msg, waits.next(), func(m *dhcpv4.DHCPv4) bool {
+			same, _ := addr4(m.YourIPAddr)
+			return m.MessageType() == dhcpv4.MessageTypeNak || m.MessageType() == dhcpv4.MessageTypeAck && same == addr
+		})
+		switch {
+		case errors.Is(err, errNoAnswer):
+			continue
+		case err != nil:
+			return Lease{}, err
+		case answer.MessageType() == dhcpv4.MessageTypeNak:
+			return Lease{}, errNAK
+		}
+		return leaseFromACK(answer)
+	}
 }
 
 // ask sends a message and waits for an answer to it that matches.

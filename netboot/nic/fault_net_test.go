@@ -107,6 +107,38 @@ func TestFlapAfterLease(t *testing.T) {
 	restored(t, m, before)
 }
 
+// A lease shorter than the boot is renewed; when the server refuses at last,
+// the address goes at its end.
+func TestRenewal(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	short := dhcpv4.WithLeaseTime(4)
+	scripted(t, "eth0", mac, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
+		switch {
+		case kind == dhcpv4.MessageTypeDiscover:
+			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeOffer, "10.1.0.1", "10.1.0.50", short)}
+		case n > 1 && msg.ClientIPAddr.String() != "10.1.0.50":
+			t.Errorf("renewal for %v", msg.ClientIPAddr)
+		case n == 3:
+			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeNak, "10.1.0.1", "0.0.0.0")}
+		}
+		return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeAck, "10.1.0.1", "10.1.0.50", short)}
+	})
+	before := state(t)
+	m := start(t, t.Context(), Options{})
+	next(t, m, 3*time.Second)
+	time.Sleep(4800 * time.Millisecond) // its end is over, and the second renewal refused
+	if addrs := sh(t, "ip addr show eth0"); !strings.Contains(addrs, "10.1.0.50") {
+		t.Errorf("not renewed:\n%s", addrs)
+	}
+	time.Sleep(2700 * time.Millisecond)
+	if addrs := sh(t, "ip addr show eth0"); strings.Contains(addrs, "10.1.0.50") {
+		t.Errorf("kept beyond its end:\n%s", addrs)
+	}
+	restored(t, m, before)
+}
+
 // No server at all: the end of the context is the bound, Restore works, and
 // the leases end.
 func TestNoServer(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -159,19 +160,52 @@ func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error
 	return lease, apply(m.handle, l, &lease)
 }
 
-// hold puts the lease on again each time the link comes back: a link that
-// goes down loses its routes.
+// hold puts the lease on again each time the link comes back, as a link that
+// goes down loses its routes, and renews a DHCPv4 lease that runs out. It
+// returns when ctx ends or the lease is lost.
 func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
 	for {
-		if l.until(ctx, func(a netlink.LinkAttrs) bool { return !hasCarrier(a) }) != nil {
-			return
+		untilRenewal, stop := ctx, context.CancelFunc(func() {})
+		if lease.By == ByDHCP4 && lease.Lifetime > 0 {
+			untilRenewal, stop = context.WithDeadline(ctx, lease.At.Add(lease.Lifetime/2)) // T1, RFC 2131 §4.4.5
 		}
-		m.logf(l, "lost its carrier")
-		if l.until(ctx, hasCarrier) != nil {
+		err := l.until(untilRenewal, func(a netlink.LinkAttrs) bool { return !hasCarrier(a) })
+		stop()
+		switch {
+		case ctx.Err() != nil:
 			return
+		case err != nil:
+			if err := m.renew(ctx, l, lease); err != nil {
+				m.logf(l, "lease not renewed: %v", err)
+				return
+			}
+		default:
+			m.logf(l, "lost its carrier")
+			if l.until(ctx, hasCarrier) != nil {
+				return
+			}
 		}
 		if err := apply(m.handle, l, lease); err != nil {
 			m.logf(l, "%v", err)
+		}
+	}
+}
+
+// renew asks for more time for as long as the lease still has some.
+func (m *Manager) renew(ctx context.Context, l *link, lease *Lease) error {
+	ctx, stop := context.WithDeadline(ctx, lease.At.Add(lease.Lifetime))
+	defer stop()
+	for {
+		fresh, err := renew4(ctx, l, lease.Prefix.Addr(), &m.opts)
+		if err == nil {
+			lease.At, lease.Lifetime = time.Now(), fresh.Lifetime
+			return nil
+		}
+		if !errors.Is(err, errLinkDown) {
+			return err
+		}
+		if err := l.until(ctx, hasCarrier); err != nil {
+			return err
 		}
 	}
 }
