@@ -16,7 +16,8 @@ import (
 const (
 	peOffsetAt        = 0x3c // of the address of the PE signature
 	peHeaderSize      = 4 + 20
-	peSizeOfInitData  = 8 // these in the optional header
+	peSymbols         = 4 + 8 // in the header: where the symbols are, and how many
+	peSizeOfInitData  = 8     // these in the optional header
 	peSizeOfImage     = 56
 	peCheckSum        = 64
 	peSectionSize     = 40
@@ -24,6 +25,7 @@ const (
 	peSectionVAddress = 12
 	peSectionRawSize  = 16
 	peSectionRaw      = 20
+	pageSize          = 4096    // where ukify puts sections, whatever the stub's alignment
 	maxPEHeaders      = 1 << 20 // bytes before the first section
 	maxPEAlign        = 1 << 24 // of sections in memory
 	maxPEFileAlign    = 1 << 16 // and in the file
@@ -96,7 +98,18 @@ func (u *uki) readHeaders(head []byte, size uint32) error {
 			return fmt.Errorf("section %s is not in the order of addresses", s.Name)
 		}
 	}
+	if !u.signed && u.file.PointerToSymbolTable == 0 && u.end() < u.size {
+		return fmt.Errorf("%d bytes of something unknown behind the sections", u.size-u.end())
+	}
 	return nil
+}
+
+// end is where the sections end in the file.
+func (u *uki) end() (end int64) {
+	for _, s := range u.file.Sections {
+		end = max(end, int64(s.Offset)+int64(s.Size))
+	}
+	return end
 }
 
 // section gives the bytes of the initrd. Its size in memory is the true one,
@@ -108,7 +121,8 @@ func (u *uki) section() (io.ReaderAt, int64) {
 }
 
 // write writes the image with the first base bytes of its initrd and the tail
-// as the new initrd. A signature is left out: it would not hold.
+// as the new initrd. Left out is what lies behind the sections: a signature,
+// which would not hold, and symbols, which objcopy leaves and nobody reads.
 func (u *uki) write(w io.Writer, base int64, tail []byte) error {
 	in := u.file.Sections[u.initrd]
 	size := base + int64(len(tail))
@@ -117,12 +131,11 @@ func (u *uki) write(w io.Writer, base int64, tail []byte) error {
 	}
 	rawSize := roundUp(uint32(size), u.falign)
 	rawGrows := int64(rawSize) - int64(in.Size)
-	vGrows := int64(roundUp(uint32(size), u.align)) - int64(roundUp(in.VirtualSize, u.align))
-	end := int64(in.Offset) + int64(in.Size) // of the sections, in the file
-	for _, s := range u.file.Sections {
-		end = max(end, int64(s.Offset)+int64(s.Size))
+	vGrows := int64(0) // what is behind moves by whole pages, away from the initrd only
+	if size > int64(in.VirtualSize) {
+		vGrows = int64(roundUp(uint32(size)-in.VirtualSize, max(u.align, pageSize)))
 	}
-	behind := int64(in.Offset) + int64(in.Size)
+	behind, end := int64(in.Offset)+int64(in.Size), u.end()
 	for _, part := range []io.Reader{
 		bytes.NewReader(u.grown(uint32(size), rawSize, rawGrows, vGrows)),
 		io.NewSectionReader(u.r, int64(len(u.headers)), int64(in.Offset)-int64(len(u.headers))),
@@ -162,7 +175,8 @@ func (u *uki) grown(size, rawSize uint32, rawGrows, vGrows int64) []byte {
 	add(optional+peSizeOfInitData, rawGrows)
 	add(optional+peSizeOfImage, vGrows)
 	le.PutUint32(out[optional+peCheckSum:], 0) // zero is "not computed"; firmware does not look
-	directory := optional + 96                 // of PE32
+	clear(out[optional-peHeaderSize+peSymbols:][:8])
+	directory := optional + 96 // of PE32
 	if _, ok := u.file.OptionalHeader.(*pe.OptionalHeader64); ok {
 		directory = optional + 112
 	}
