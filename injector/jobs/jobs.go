@@ -41,6 +41,7 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 	for _, part := range parts {
 		b.part(part, false)
 	}
+	b.barrier()
 	b.late()
 	if ctx.DisableCloudInit && ctx.Facts.HasCloudInit {
 		b.disableCloudInit()
@@ -52,7 +53,9 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 type builder struct {
 	Context
 	written map[string]string
-	result  Result
+	// hooked are the upstart jobs that start on ec2-boot-hook.
+	hooked []string
+	result Result
 }
 
 func (b *builder) fail(part userdata.Part, line int, msg string) {
@@ -119,26 +122,6 @@ func (b *builder) script(part userdata.Part, dir, name string) {
 		mode = 0o600
 	}
 	b.file(part, path.Join(dir, name), body, mode)
-}
-
-// upstartJob saves a job where upstart reads it. A root with another init
-// gets the text for reference only.
-func (b *builder) upstartJob(part userdata.Part) {
-	name := cleanName(part.Name)
-	if !strings.EqualFold(path.Ext(name), ".conf") {
-		name += ".conf"
-	}
-	if !usableName(name) || name == ".conf" {
-		b.fail(part, 0, "its name cannot be a job's name, so the job is lost")
-		return
-	}
-	dir := "/etc/init"
-	if b.Facts.Init != plan.Upstart {
-		dir = path.Join(b.InstanceDir, "upstart")
-		b.fail(part, 0, "an upstart job, but this root boots "+string(b.Facts.Init)+
-			": it is saved as "+path.Join(dir, name)+" and will not run")
-	}
-	b.file(part, path.Join(dir, name), dos2unix(part.Body), 0o644)
 }
 
 // disabledMarker is what cloud-init's generator looks for.

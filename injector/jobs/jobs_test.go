@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"boothook/injector/jobs/upstart"
 	"boothook/injector/plan"
 	"boothook/injector/userdata"
 )
@@ -87,7 +88,7 @@ func TestSameNameTwice(t *testing.T) {
 
 func TestUpstartJob(t *testing.T) {
 	part := func(name string) userdata.Part {
-		return userdata.Part{Name: name, Type: userdata.TypeUpstartJob, Body: []byte("task\n")}
+		return userdata.Part{Name: name, Type: userdata.TypeUpstartJob, Body: []byte("start on foo\nexec /bin/true\n")}
 	}
 	for name, want := range map[string]string{
 		"part-001": "/etc/init/part-001.conf", "a.conf": "/etc/init/a.conf",
@@ -101,8 +102,67 @@ func TestUpstartJob(t *testing.T) {
 	if _, ok := stepAt(r, "/etc/init/x.conf"); ok {
 		t.Error("a systemd root got /etc/init/x.conf")
 	}
-	if _, ok := stepAt(r, instanceDir+"/upstart/x.conf"); !ok || len(r.Problems) != 1 || r.Problems[0].Warning {
+	if _, ok := stepAt(r, instanceDir+"/upstart/x.conf"); !ok || len(r.Problems) != 2 || r.Problems[0].Warning || r.Problems[0].Line != 1 {
 		t.Errorf("not saved, or not refused loudly: %v", r.Problems)
+	}
+}
+
+func TestUpstartRejects(t *testing.T) {
+	r := planOf(plan.Upstart, userdata.Part{Name: "x", Type: userdata.TypeUpstartJob, Body: []byte("task\n\nnonsense\n")})
+	if _, ok := stepAt(r, "/etc/init/x.conf"); ok {
+		t.Error("a job that upstart rejects was written")
+	}
+	if len(r.Problems) == 0 || r.Problems[0].Line != 3 || !strings.Contains(r.Problems[0].Message, "Unknown stanza") {
+		t.Errorf("problems: %v", r.Problems)
+	}
+}
+
+// The barrier lets pass the jobs that start on the event, and only them.
+func TestBarrier(t *testing.T) {
+	job := func(name, text string) userdata.Part {
+		return userdata.Part{Name: name, Type: userdata.TypeUpstartJob, Body: []byte(text + "\nexec /bin/true\n")}
+	}
+	r := planOf(plan.Upstart, job("one", "start on ec2-boot-hook\ntask"), job("two.conf", "start on (ec2-boot-hook or startup)"), job("three", "start on startup"))
+	s, ok := stepAt(r, "/etc/init/boothook-barrier.conf")
+	if !ok || !strings.Contains(string(s.Body), "\tone|two) exit 0 ;;\n") {
+		t.Errorf("barrier: %s", s.Body)
+	}
+	event, ok := stepAt(r, "/etc/init/boothook-event.conf")
+	if !ok {
+		t.Error("nobody emits the event")
+	}
+	for _, text := range [][]byte{s.Body, event.Body, []byte(finalJob)} {
+		parsed, err := upstart.Parse(text)
+		if err != nil || len(parsed.Warnings()) > 0 {
+			t.Errorf("upstart would not like\n%s\n%v %v", text, err, parsed.Warnings())
+		}
+	}
+	if len(r.Problems) > 0 {
+		t.Errorf("problems: %v", r.Problems)
+	}
+	r = planOf(plan.Upstart, job("both", "start on (ec2-boot-hook and net-device-up IFACE=eth0)"))
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Message, "holds the boot") {
+		t.Errorf("no warning of a deadlock: %v", r.Problems)
+	}
+	if _, ok := stepAt(planOf(plan.Upstart, job("three", "start on startup")), "/etc/init/boothook-barrier.conf"); ok {
+		t.Error("a barrier that nobody needs")
+	}
+}
+
+// Every init has its late job, and none is left out in silence.
+func TestLateForEveryInit(t *testing.T) {
+	for init, at := range map[plan.Init]string{
+		plan.Systemd: "/etc/systemd/system/boothook-final.service", plan.Upstart: "/etc/init/boothook-final.conf",
+		plan.OpenRC: "/etc/init.d/boothook-final", plan.Runit: "/etc/sv/boothook-final/run",
+		plan.Sysvinit: "/etc/inittab", plan.BusyboxInit: "/etc/inittab",
+	} {
+		r := planOf(init)
+		if s, ok := stepAt(r, at); !ok || !strings.Contains(string(s.Body), LateRunner) || len(r.Problems) > 0 {
+			t.Errorf("%s: %v %v", init, s, r.Problems)
+		}
+	}
+	if r := planOf(plan.UnknownInit); len(r.Problems) != 1 {
+		t.Errorf("unknown init: problems %v", r.Problems)
 	}
 }
 

@@ -15,10 +15,11 @@ var lateScript []byte
 // LateRunner is the shell script that runs the late scripts.
 const LateRunner = "/var/lib/boothook/late"
 
-// finalUnit runs it. After=multi-user.target together with being wanted by
-// that target is no cycle: systemd leaves out a target's own After= for a
-// unit that is ordered after the target. TimeoutStartSec and KillMode are
-// cloud-final's: scripts may take their time and leave daemons behind.
+// finalUnit starts it under systemd. After=multi-user.target together with
+// being wanted by that target is no cycle: systemd leaves out a target's own
+// After= for a unit that is ordered after the target. TimeoutStartSec and
+// KillMode are cloud-final's: scripts may take their time and leave daemons
+// behind.
 const finalUnit = `# Written by boothook: the late scripts of this machine's user-data.
 [Unit]
 Description=Late scripts of user-data (boothook)
@@ -42,6 +43,50 @@ StandardError=inherit
 WantedBy=multi-user.target
 `
 
+// finalJob starts it under upstart, when the last script of the runlevel has
+// ended.
+const finalJob = `# Written by boothook: the late scripts of this machine's user-data.
+description "late scripts of user-data (boothook)"
+start on stopped rc RUNLEVEL=[2345]
+task
+console output
+exec /bin/sh ` + LateRunner + `
+`
+
+// finalOpenRC starts it under OpenRC, behind all else in the runlevel.
+const finalOpenRC = `#!/sbin/openrc-run
+# Written by boothook: the late scripts of this machine's user-data.
+description="late scripts of user-data (boothook)"
+depend() {
+	need localmount
+	use net
+	after *
+}
+start() {
+	ebegin "Running the late scripts of user-data"
+	/bin/sh ` + LateRunner + `
+	eend $?
+}
+`
+
+// finalRunit starts it under runit, which has no order: it waits until every
+// other service is up, or has had its time.
+const finalRunit = `#!/bin/sh
+# Written by boothook: the late scripts of this machine's user-data.
+self=${PWD##*/}
+for service in ../*; do
+	[ "${service##*/}" = "$self" ] || sv -w 7 check "$service" >/dev/null
+done
+/bin/sh ` + LateRunner + ` </dev/null >/dev/console 2>&1
+status=$?
+[ $status -eq 0 ] || echo "late scripts failed" >fail
+exec sv down "$PWD"
+`
+
+// finalInittab starts it under sysvinit and BusyBox: entries behind those
+// that are waited for, such as the runlevel's scripts, start after them.
+const finalInittab = "/bin/sh " + LateRunner + " </dev/null >/dev/console 2>&1"
+
 // late plans the job that runs the scripts. It is there on every instance,
 // since it also tells when the boot has finished.
 func (b *builder) late() {
@@ -53,17 +98,46 @@ func (b *builder) late() {
 		})
 	}
 	b.step(plan.Step{Kind: plan.File, Path: LateRunner, Body: lateScript, Mode: 0o755, Why: why})
-	switch b.Facts.Init {
-	case plan.Systemd:
-		const unit = "/etc/systemd/system/boothook-final.service"
-		b.step(plan.Step{Kind: plan.File, Path: unit, Body: []byte(finalUnit), Mode: 0o644, Why: why})
-		b.step(plan.Step{
-			Kind: plan.Link, Path: "/etc/systemd/system/multi-user.target.wants/boothook-final.service",
-			Target: unit, Why: why,
-		})
-	default:
+	steps := lateSteps(b.Facts.Init)
+	if steps == nil {
 		b.fail(userdata.Part{Name: "boothook"}, 0, "late scripts are not started: no job for init "+string(b.Facts.Init))
 	}
+	for _, s := range steps {
+		s.Why = why
+		b.step(s)
+	}
+}
+
+// lateSteps is the job for each init, and how that init is told to start it.
+func lateSteps(init plan.Init) []plan.Step {
+	file := func(path, body string, mode uint32) plan.Step {
+		return plan.Step{Kind: plan.File, Path: path, Body: []byte(body), Mode: mode}
+	}
+	link := func(path, target string) plan.Step {
+		return plan.Step{Kind: plan.Link, Path: path, Target: target}
+	}
+	switch init {
+	case plan.Systemd:
+		const unit = systemdUnits + "/boothook-final.service"
+		return []plan.Step{file(unit, finalUnit, 0o644), link(systemdUnits+"/multi-user.target.wants/boothook-final.service", unit)}
+	case plan.Upstart:
+		return []plan.Step{file(upstartDir+"/boothook-final.conf", finalJob, 0o644)}
+	case plan.OpenRC:
+		const script = "/etc/init.d/boothook-final"
+		return []plan.Step{file(script, finalOpenRC, 0o755), link("/etc/runlevels/default/boothook-final", script)}
+	case plan.Runit:
+		const dir = "/etc/sv/boothook-final"
+		return []plan.Step{file(dir+"/run", finalRunit, 0o755), link(runitDefault+"boothook-final", dir)}
+	case plan.Sysvinit:
+		line := file("/etc/inittab", "bhf:2345:once:"+finalInittab+"\n", 0o644)
+		line.Append = true
+		return []plan.Step{line}
+	case plan.BusyboxInit:
+		line := file("/etc/inittab", "::once:"+finalInittab+"\n", 0o644)
+		line.Append = true
+		return []plan.Step{line}
+	}
+	return nil
 }
 
 // quoteWords writes a command for the shell.

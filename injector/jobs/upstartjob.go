@@ -1,0 +1,131 @@
+package jobs
+
+import (
+	"errors"
+	"path"
+	"strings"
+
+	"boothook/injector/jobs/upstart"
+	"boothook/injector/plan"
+	"boothook/injector/userdata"
+)
+
+const upstartDir = "/etc/init"
+
+// bootHookEvent is emitted before every service of an upstart root.
+const bootHookEvent = "ec2-boot-hook"
+
+// upstartJob plans a job for a root that boots upstart as it is, and for
+// another root in the words of its init. A job that upstart would reject, or
+// that cannot be translated, is kept with the instance and will not run.
+func (b *builder) upstartJob(part userdata.Part) {
+	name := cleanName(part.Name)
+	if !strings.EqualFold(path.Ext(name), ".conf") {
+		name += ".conf"
+	}
+	if !usableName(name) || name == ".conf" {
+		b.fail(part, 0, "its name cannot be a job's name, so the job is lost")
+		return
+	}
+	body := dos2unix(part.Body)
+	job, err := upstart.Parse(body)
+	var rejected *upstart.Error
+	if errors.As(err, &rejected) {
+		b.fail(part, rejected.Line, "upstart rejects this job: "+rejected.Error())
+		b.keep(part, name, body)
+		return
+	}
+	for _, w := range job.Warnings() {
+		b.warn(part, w.Line, w.Message)
+	}
+	id := name[:len(name)-len(".conf")]
+	if b.Facts.Init != plan.Upstart {
+		if !b.translated(part, id, job) {
+			b.keep(part, name, body)
+		}
+		return
+	}
+	b.file(part, path.Join(upstartDir, name), body, 0o644)
+	if waits, alone := startsOn(job.StartOn, bootHookEvent); waits {
+		b.hooked = append(b.hooked, id)
+		if !alone {
+			b.warn(part, job.Line("start on"), bootHookEvent+" is emitted before anything else has happened; an event that is awaited with it holds the boot until it comes")
+		}
+	}
+}
+
+// keep saves a job that cannot run.
+func (b *builder) keep(part userdata.Part, name string, body []byte) {
+	target := path.Join(b.InstanceDir, "upstart", name)
+	b.file(part, target, body, 0o644)
+	b.fail(part, 0, "the job is saved as "+target+" and will not run")
+}
+
+// startsOn says whether an expression names an event, and whether that event
+// alone makes it true.
+func startsOn(e *upstart.Expr, event string) (named, alone bool) {
+	if e == nil {
+		return false, false
+	}
+	if e.Op == "" {
+		return e.Event == event, e.Event == event
+	}
+	leftNamed, leftAlone := startsOn(e.Left, event)
+	rightNamed, rightAlone := startsOn(e.Right, event)
+	if e.Op == "or" {
+		return leftNamed || rightNamed, leftAlone || rightAlone
+	}
+	return leftNamed || rightNamed, leftAlone && rightAlone
+}
+
+// hookDone is the barrier's flag. It is in /dev because a file in /run would
+// be covered by the tmpfs that mountall mounts there.
+const hookDone = "/dev/.boothook-done"
+
+// hookPatience is how many tenths of a second the barrier waits at most: a
+// boot that goes on late is better than one that does not.
+const hookPatience = "6000"
+
+// emitter emits the event as soon as there is an init. The jobs on it have
+// ended, or run if they are services, when initctl returns.
+const emitter = `# Written by boothook: emits ` + bootHookEvent + ` before every service.
+description "ec2-boot-hook of user-data"
+start on startup
+task
+script
+	initctl emit ` + bootHookEvent + ` || true
+	: >` + hookDone + `
+end script
+`
+
+// barrierText holds every other job until then. Each held job has an instance
+// of its own, or only the first of them would be held. The jobs that start on
+// the event, named in %s, must pass: held, they would never end the event.
+const barrierText = `# Written by boothook: no job starts before those on ` + bootHookEvent + ` have ended.
+description "holds jobs until ec2-boot-hook is over"
+start on starting JOB!=boothook*
+instance $JOB/$INSTANCE
+task
+console none
+script
+	case "$JOB" in
+	%s) exit 0 ;;
+	esac
+	tenths=` + hookPatience + `
+	while [ ! -e ` + hookDone + ` ] && [ $tenths -gt 0 ]; do
+		sleep 0.1
+		tenths=$((tenths - 1))
+	done
+end script
+`
+
+// barrier plans the event, on an upstart root where a job starts on it.
+func (b *builder) barrier() {
+	if len(b.hooked) == 0 {
+		return
+	}
+	why := plan.Why{Part: "boothook", Key: bootHookEvent}
+	text := strings.Replace(barrierText, "%s", strings.Join(b.hooked, "|"), 1)
+	b.step(plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-event.conf", Body: []byte(emitter), Mode: 0o644, Why: why})
+	b.step(plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-barrier.conf", Body: []byte(text), Mode: 0o644, Why: why})
+}
