@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"boothook/initramfs/archive"
 	"boothook/initramfs/bake"
@@ -65,13 +66,13 @@ func runBake(_ context.Context, e env, args []string) error {
 }
 
 func parseBake(e env, args []string) (*bakeFlags, error) {
-	b := &bakeFlags{opts: bake.Options{Version: version}}
+	b := &bakeFlags{opts: bake.Options{Version: version, Now: time.Now()}}
 	var compress string
 	fs := newFlags(e, "bake", bakeSynopsis, bakeLong)
 	fs.StringVar(&b.initrd, "initrd", "", "the initrd to start from")
 	fs.StringVar(&b.out, "out", "", "where the result goes")
 	fs.StringVar(&b.agent, "agent", "", "the agent (default: boothook-agent beside this program)")
-	fs.StringVar(&b.tls, "tls", "", "a boothook-tls to include, for https addresses")
+	fs.StringVar(&b.tls, "tls", "", "the boothook-tls to include, for https addresses; \"none\" for none (default: boothook-tls beside the agent, if it is there)")
 	fs.StringVar(&b.ca, "ca", "", "a file of CA certificates (PEM) to include")
 	fs.StringVar(&b.opts.Cmdline, "cmdline", "", "kernel words that hold unless the real ones say otherwise")
 	fs.StringVar(&b.opts.Modules, "modules", "", "a folder like /lib/modules/VERSION: add what the initrd lacks of network and seed drivers")
@@ -121,6 +122,15 @@ func (b *bakeFlags) readInputs() error {
 			return fmt.Errorf("find the agent: %w", err)
 		}
 		b.agent = filepath.Join(filepath.Dir(self), "boothook-agent")
+	}
+	if b.tls == "" {
+		b.tls = filepath.Join(filepath.Dir(b.agent), "boothook-tls")
+		if _, err := os.Stat(b.tls); errors.Is(err, os.ErrNotExist) {
+			b.tls = "none"
+		}
+	}
+	if b.tls == "none" {
+		b.tls = ""
 	}
 	for _, in := range []struct {
 		name string
