@@ -75,7 +75,7 @@ func (w *world) bootOrder(t *testing.T, o order, paths ...string) *boot {
 			"stat":      statScript(paths),
 			// For roots that have a cloud-init.
 			"cloud-init":     "cloud-init status --long",
-			"cloud-init-ran": "ls -d /run/cloud-init/*.log /var/log/cloud-init* 2>/dev/null; journalctl -b -o cat --no-pager -t cloud-init",
+			"cloud-init-ran": "cat /var/log/cloud-init.log /var/log/cloud-init-output.log /run/cloud-init/status.json 2>/dev/null; journalctl -b -q -o cat --no-pager -t cloud-init",
 		},
 	})
 }

@@ -3,6 +3,8 @@
 package boottest
 
 import (
+	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -149,13 +151,38 @@ func TestNoSign(t *testing.T) {
 	if got := b.answer["hostname"]; got != "debian\n" {
 		t.Errorf("hostname is %q, want the image's", got)
 	}
-	r := decodeReport(t, b)
-	if r.Result != report.NoPlatform || len(r.Timeline) < 2 {
-		t.Fatalf("report: %s, timeline %v", r.Result, r.Timeline)
+	if r := decodeReport(t, b); r.Result != report.NoPlatform {
+		t.Errorf("report: %s", r.Result)
 	}
-	spent := r.Timeline[len(r.Timeline)-1].Seconds - r.Timeline[0].Seconds
-	t.Logf("spent %.1f ms", spent*1000)
-	if spent > limit.Seconds() {
-		t.Errorf("boothook spent %.1f ms, want at most %v", spent*1000, limit)
+	spent := spentWithoutSign(t, w)
+	t.Logf("spent %v", spent)
+	if spent > limit {
+		t.Errorf("boothook spent %v, want at most %v", spent, limit)
 	}
+}
+
+var noSignLine = regexp.MustCompile(`boothook: no sign of a cloud.*\((\d+\.\d+) ms\)`)
+
+// spentWithoutSign is how long boothook says that it took, on a clock that
+// counts instructions: emulated, most of a short program's time goes into its
+// own translation. That boot ends when boothook has.
+func spentWithoutSign(t *testing.T, w *world) time.Duration {
+	t.Helper()
+	ctx, cut := context.WithTimeout(t.Context(), bootTimeout)
+	defer cut()
+	guest, err := vm.Start(ctx, vm.Machine{
+		Network: w.network, Dir: t.TempDir(), Disk: w.disk, Kernel: w.image.kernel, Initrd: w.image.baked,
+		Words: []string{"root=" + w.root.Device(), "console=ttyS0", "mitigations=off"}, Accel: vm.Counted, MemoryMB: 768,
+	})
+	check(t, err)
+	defer func() { cut(); <-guest.Done() }()
+	line, err := guest.Console.Wait(ctx, " ms)") // the line's end: it may come in pieces
+	check(t, err)
+	m := noSignLine.FindStringSubmatch(line.Text)
+	if m == nil {
+		t.Fatalf("no time in %q", line.Text)
+	}
+	spent, err := time.ParseDuration(m[1] + "ms")
+	check(t, err)
+	return spent
 }
