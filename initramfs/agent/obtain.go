@@ -41,19 +41,31 @@ type network struct {
 	keep bool
 	// stop ends the loading of drivers.
 	stop context.CancelFunc
+	// leases are those to hand over when the network is kept.
+	leases []nic.Lease
 }
 
-// end leaves the network as it was found, or as it is where that was asked.
+// end leaves the network as it was found. Where the root is to keep it, the
+// leases are handed over in the forms that the root's daemons read.
 func (n *network) end() error {
 	if n == nil {
 		return nil
 	}
 	n.stop()
-	if n.keep {
-		n.nics.Stop()
-		return nil
+	if !n.keep {
+		return n.nics.Restore()
 	}
-	return n.nics.Restore()
+	n.nics.Stop()
+	for _, f := range nic.Handover(n.leases) {
+		path := filepath.Join(runMount, f.Path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("hand over the lease: %w", err)
+		}
+		if err := os.WriteFile(path, f.Data, f.Mode); err != nil {
+			return fmt.Errorf("hand over the lease: %w", err)
+		}
+	}
+	return nil
 }
 
 // raise begins to load drivers and to lease addresses, and returns at once.
@@ -61,17 +73,27 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	o := nic.Options{
 		Only:    b.options.Net.NIC,
 		Virtual: b.env.ByHand,
-		Log:     func(line string) { b.log.Debugf("%s", line) },
+		// A recognised cloud's network stands more questions than a switch
+		// that guards against floods.
+		Pace: nic.CloudPace,
+		Log:  func(line string) { b.log.Debugf("%s", line) },
 	}
-	if b.options.Net.IP != "" {
-		cfg, err := nic.ParseIP(b.options.Net.IP)
+	ip := b.options.Net.IP
+	if !b.env.ByHand {
+		o.AdoptOnly = ip == "" && b.ownStack()
+		if ip == "" && !o.AdoptOnly {
+			ip = b.options.Net.ForeignIP // nobody else obeys it
+		}
+		if hasUdevd() {
+			o.UdevWait = udevWait
+		}
+	}
+	if ip != "" {
+		cfg, err := nic.ParseIP(ip)
 		if err != nil {
-			return nil, fmt.Errorf("boothook.ip=: %w", err)
+			return nil, fmt.Errorf("ip=: %w", err)
 		}
 		o.Configs = append(o.Configs, cfg)
-	}
-	if !b.env.ByHand && hasUdevd() {
-		o.UdevWait = udevWait
 	}
 	ctx, stop := context.WithCancel(ctx)
 	nics, err := nic.Start(ctx, o)
@@ -85,9 +107,26 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop}, nil
 }
 
+// ownStack says that the initrd's own network stack is at work, or will be:
+// the root is on the network, or something in here is reached over it.
+func (b *boot) ownStack() bool {
+	if b.options.Net.Foreign {
+		return true
+	}
+	if b.options.Net.ForeignIP == "" {
+		return false
+	}
+	return anyExists("/usr/sbin/dropbear", "/sbin/dropbear", "/usr/bin/dropbear", "/sbin/iscsistart", "/usr/sbin/iscsistart",
+		"/usr/lib/dracut/hooks/cmdline", "/lib/dracut/hooks/cmdline")
+}
+
 // hasUdevd says that this initrd has a udevd, running or about to be started.
 func hasUdevd() bool {
-	for _, path := range []string{"/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/sbin/udevd", "/usr/bin/udevd"} {
+	return anyExists("/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/sbin/udevd", "/usr/bin/udevd")
+}
+
+func anyExists(paths ...string) bool {
+	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
 			return true
 		}
@@ -129,6 +168,7 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 		defer close(answers)
 		for lease := range n.nics.Leases() {
 			b.leased(lease)
+			n.leases = append(n.leases, lease)
 			wait.Go(func() { answers <- b.askOver(ask, lease) })
 		}
 		wait.Wait()

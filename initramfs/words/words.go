@@ -66,6 +66,9 @@ type Net struct {
 	// IP is boothook.ip= as written, or plain ip= (Foreign) which belongs
 	// to the initrd's own stack. Empty: DHCP.
 	IP, ForeignIP string
+	// Foreign says that the initrd's own stack brings up the network:
+	// nfsroot=, root=/dev/nfs, boot=nfs or rd.neednet=1.
+	Foreign bool
 	// Keep leaves the network up at the pivot.
 	Keep bool
 	// Timeout is the whole budget for network and fetch.
@@ -164,6 +167,12 @@ func (o *Options) apply(w word) error {
 		o.Source.NetworkConfig = w.value
 	case "ip":
 		o.Net.ForeignIP = w.value
+	case "nfsroot":
+		o.Net.Foreign = true
+	case "root", "boot":
+		o.Net.Foreign = o.Net.Foreign || w.value == "/dev/nfs" || w.value == "nfs"
+	case "rd.neednet":
+		o.Net.Foreign = w.value != "0"
 	default:
 		if name, ok := strings.CutPrefix(w.key, "boothook."); ok {
 			return o.own(name, w.value)

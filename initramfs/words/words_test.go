@@ -66,6 +66,10 @@ func TestParse(t *testing.T) {
 		{"a baked-in list can be narrowed", "boothook.source=ec2,gce", "boothook.source=gce", defaults(func(o *Options) {
 			o.Source.Names = []string{"gce"}
 		})},
+		{"a root on the network", "", "root=/dev/nfs ip=dhcp", defaults(func(o *Options) {
+			o.Net.Foreign, o.Net.ForeignIP = true, "dhcp"
+		})},
+		{"dracut's network", "", "rd.neednet=1", defaults(func(o *Options) { o.Net.Foreign = true })},
 		{"cc", "", `quiet cc: {hostname: a}\nruncmd: [b] end_cc ro cc: x: 1`, defaults(func(o *Options) {
 			o.Inject.CloudConfig = "{hostname: a}\nruncmd: [b] \nx: 1"
 		})},
