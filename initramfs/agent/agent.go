@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,8 +38,9 @@ type boot struct {
 	await func(context.Context) (string, error)
 	tell  func(stage string, within time.Duration)
 
-	lock   sync.Mutex // guards report
+	lock   sync.Mutex // guards what follows
 	report report.Report
+	leases []nic.Lease
 }
 
 // Work is the worker: it runs a boot and answers the late call at the door.
@@ -139,12 +141,20 @@ func (b *boot) run(ctx context.Context) *report.Report {
 		b.inject(ctx, root, b.take(budget, got))
 	}
 
-	if err := network.end(); err != nil {
-		b.problem(instance.Problem{Origin: "network", Message: err.Error()})
-	}
-	b.mark("network left as found")
+	b.leaveNetwork(network)
 	b.finish()
 	return &b.report
+}
+
+// leaveNetwork puts the network back, or hands it over.
+func (b *boot) leaveNetwork(n *network) {
+	b.lock.Lock()
+	leases := slices.Clone(b.leases)
+	b.lock.Unlock()
+	if err := n.end(leases); err != nil {
+		b.problem(instance.Problem{Origin: "network", Message: err.Error()})
+	}
+	b.mark("network left")
 }
 
 // take waits for what is obtained, at most until the budget is spent.
@@ -176,6 +186,7 @@ func (b *boot) leased(l nic.Lease) {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	b.report.Network = append(b.report.Network, n)
+	b.leases = append(b.leases, l)
 }
 
 func (b *boot) mark(stage string) { b.markAt(b.env.now(), stage) }

@@ -41,13 +41,11 @@ type network struct {
 	keep bool
 	// stop ends the loading of drivers.
 	stop context.CancelFunc
-	// leases are those to hand over when the network is kept.
-	leases []nic.Lease
 }
 
 // end leaves the network as it was found. Where the root is to keep it, the
 // leases are handed over in the forms that the root's daemons read.
-func (n *network) end() error {
+func (n *network) end(leases []nic.Lease) error {
 	if n == nil {
 		return nil
 	}
@@ -56,7 +54,7 @@ func (n *network) end() error {
 		return n.nics.Restore()
 	}
 	n.nics.Stop()
-	for _, f := range nic.Handover(n.leases) {
+	for _, f := range nic.Handover(leases) {
 		path := filepath.Join(runMount, f.Path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("hand over the lease: %w", err)
@@ -168,7 +166,6 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 		defer close(answers)
 		for lease := range n.nics.Leases() {
 			b.leased(lease)
-			n.leases = append(n.leases, lease)
 			wait.Go(func() { answers <- b.askOver(ask, lease) })
 		}
 		wait.Wait()
