@@ -20,6 +20,11 @@ type Evidence struct {
 	DMI map[string]string
 	// HypervisorUUID is /sys/hypervisor/uuid, which Xen guests have.
 	HypervisorUUID string
+	// OEM holds the firmware's OEM strings (SMBIOS type 11).
+	OEM []string
+	// FWCfg names the files below opt/boothook that QEMU's fw_cfg device
+	// offers; the kernel shows them once the module qemu_fw_cfg is loaded.
+	FWCfg []string
 	// Labels are the file system labels of the volumes present.
 	Labels []string
 	// Words are the words of the kernel's command line.

@@ -49,6 +49,9 @@ func TestDetect(t *testing.T) {
 		{"mixed case is another label", Evidence{Labels: []string{"CiData"}}, nil},
 		{"config drive and nova", Evidence{Labels: []string{"config-2"}, DMI: map[string]string{"product_name": "OpenStack Nova"}}, []string{"configdrive/openstack/", "openstack/openstack/"}},
 		{"nocloud by serial", Evidence{DMI: map[string]string{"product_serial": "ds=nocloud;s=http://u:secret@10.0.0.1/"}}, []string{"nocloud/nocloud/"}},
+		{"oem strings", Evidence{OEM: []string{"Intel", "boothook.user-data=c2VjcmV0"}}, []string{"smbios/qemu/"}},
+		{"oem strings of others", Evidence{OEM: []string{"boothook", "io.systemd.credential:x=y"}}, nil},
+		{"fw_cfg", Evidence{FWCfg: []string{"user-data"}}, []string{"fwcfg/qemu/"}},
 		{"scaleway by word", Evidence{Words: []string{"quiet", "scaleway"}}, []string{"scaleway/scaleway/"}},
 		{"ds= forces", Evidence{Words: []string{"ds=nocloud-net;s=http://u:secret@h/"}, DMI: map[string]string{"sys_vendor": "Hetzner", "product_uuid": uuid}}, []string{"nocloud//product_uuid=" + uuid}},
 		{"ci.ds= forces and keeps the platform", Evidence{Words: []string{"ci.ds=Ec2"}, DMI: map[string]string{"sys_vendor": "Amazon EC2", "product_uuid": uuid}}, []string{"ec2/aws/product_uuid=" + uuid}},
@@ -64,7 +67,7 @@ func TestDetect(t *testing.T) {
 				if m.Because == "" {
 					t.Errorf("%s: nothing said why", m.Source)
 				}
-				if strings.Contains(m.Because, "secret") {
+				if strings.Contains(m.Because, "secret") || strings.Contains(m.Because, "c2Vj") {
 					t.Errorf("%s: a password in %q", m.Source, m.Because)
 				}
 			}
@@ -73,6 +76,38 @@ func TestDetect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// smbios is an SMBIOS table: a structure without strings, one with, the OEM
+// strings, the end, and what must not be read after it.
+const smbios = "\x01\x06\x00\x01ab\x00\x00" + "\x02\x05\x00\x02\x01board\x00\x00" +
+	"\x0b\x05\x00\x03\x02one\x00boothook.user-data=eA==\x00\x00" + "\x7f\x04\x00\x04\x00\x00" + "\x0b\x05\x00\x05\x01no\x00\x00"
+
+func TestOEMStrings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		table string
+		want  []string
+	}{
+		"whole":      {smbios, []string{"one", "boothook.user-data=eA=="}},
+		"empty":      {"", nil},
+		"cut":        {smbios[:30], nil},
+		"no strings": {"\x0b\x05\x00\x03\x00\x00\x00", nil},
+		"length 0":   {"\x0b\x00\x00\x03\x00\x00\x00", nil},
+		"too long":   {"\x0b\xff\x00\x03\x00\x00\x00", nil},
+	} {
+		if diff := cmp.Diff(tt.want, oemStrings([]byte(tt.table))); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+func FuzzOEMStrings(f *testing.F) {
+	f.Add([]byte(smbios))
+	f.Fuzz(func(t *testing.T, table []byte) {
+		if n := len(oemStrings(table)); n > maxOEM {
+			t.Errorf("%d strings", n)
+		}
+	})
 }
 
 func TestRead(t *testing.T) {
@@ -90,9 +125,13 @@ func TestRead(t *testing.T) {
 	put("class/dmi/id/product_name", "\n")
 	put("class/dmi/id/product_serial", strings.Repeat("x", 2*maxValue))
 	put("hypervisor/uuid", "ec2f58af-2dad-c57e-88c0-a81cb6084290\n")
+	put("firmware/dmi/tables/DMI", smbios)
+	put("firmware/qemu_fw_cfg/by_name/opt/boothook/user-data/raw", "x")
 	want := Evidence{
 		DMI:            map[string]string{"sys_vendor": "Amazon EC2", "product_serial": strings.Repeat("x", maxValue)},
 		HypervisorUUID: "ec2f58af-2dad-c57e-88c0-a81cb6084290",
+		OEM:            []string{"one", "boothook.user-data=eA=="},
+		FWCfg:          []string{"user-data"},
 	}
 	if diff := cmp.Diff(want, Read(sysfs)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

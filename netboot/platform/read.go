@@ -12,6 +12,13 @@ import (
 // short, but NoCloud puts a whole seed address into the serial number.
 const maxValue = 4096
 
+// FWCfgDir is where sysfs has the files of QEMU's fw_cfg that are for us, each
+// as a directory with a file "raw" in it.
+const FWCfgDir = "firmware/qemu_fw_cfg/by_name/opt/boothook"
+
+// maxFWCfg bounds their number.
+const maxFWCfg = 64
+
 // names are the DMI strings of sysfs: those that some row of the table looks
 // at, and those that a NoCloud seed address may ask for.
 var names = [...]string{
@@ -32,6 +39,11 @@ func Read(sysfs string) Evidence {
 		}
 	}
 	ev.HypervisorUUID = readValue(filepath.Join(sysfs, "hypervisor/uuid"))
+	ev.OEM = oemStrings(readTable(filepath.Join(sysfs, "firmware/dmi/tables/DMI")))
+	files, _ := os.ReadDir(filepath.Join(sysfs, FWCfgDir)) // most machines have none
+	for _, f := range files[:min(len(files), maxFWCfg)] {
+		ev.FWCfg = append(ev.FWCfg, f.Name())
+	}
 	return ev
 }
 

@@ -18,6 +18,8 @@ type predicate func(Evidence) (because string, ok bool)
 // new row.
 func table() []row {
 	return []row{
+		{"smbios", "qemu", oem("boothook."), none},
+		{"fwcfg", "qemu", fwcfg, none},
 		{"nocloud", "nocloud", dmi("product_serial", contains("ds=nocloud")), none},
 		{"nocloud", "nocloud", label("cidata"), none},
 		{"configdrive", "openstack", label("config-2"), productUUID},
@@ -83,6 +85,22 @@ func label(name string) predicate {
 		}
 		return "", false
 	}
+}
+
+// oem looks for an OEM string that begins with prefix.
+func oem(prefix string) predicate {
+	return func(ev Evidence) (string, bool) {
+		for _, s := range ev.OEM {
+			if name, _, ok := strings.Cut(s, "="); ok && strings.HasPrefix(name, prefix) {
+				return "firmware has the OEM string " + clip(name), true
+			}
+		}
+		return "", false
+	}
+}
+
+func fwcfg(ev Evidence) (string, bool) {
+	return "fw_cfg has opt/boothook", len(ev.FWCfg) > 0
 }
 
 func word(name string) predicate {

@@ -24,7 +24,12 @@ func openStackDocs() []doc {
 	return []doc{{path: openStackMeta}, {path: openStackUser}, {path: openStackVendor}, {path: openStackVendor2}}
 }
 
+// fetchOpenStack prefers a config drive, which is there when the cloud has no
+// service, or has said not to use it.
 func fetchOpenStack(ctx context.Context, env Env) (Docs, error) {
+	if _, err := findVolume(env.Volumes, "config-2"); err == nil {
+		return fetchConfigDrive(ctx, env)
+	}
 	bases := []string{"http://169.254.169.254/openstack/latest/"}
 	if env.Lease.Interface != "" {
 		bases = append(bases, "http://[fe80::a9fe:a9fe%25"+env.Lease.Interface+"]/openstack/latest/")

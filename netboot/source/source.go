@@ -50,6 +50,8 @@ type Env struct {
 	Evidence platform.Evidence
 	// Volumes are the volumes found so far.
 	Volumes []Volume
+	// Sysfs is where sysfs is mounted, "/sys".
+	Sysfs string
 	// Lease is what DHCP said, where a source needs it.
 	Lease Lease
 }
@@ -95,6 +97,8 @@ type Source struct {
 func Table() []Source {
 	return []Source{
 		{Name: "nocloud", fetch: fetchNoCloud, parse: parseNoCloud},
+		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
+		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
 		{Name: "configdrive", fetch: fetchConfigDrive, parse: parseOpenStack},
 		{Name: "openstack", Network: true, fetch: fetchOpenStack, parse: parseOpenStack},
 		{Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2},

@@ -1,0 +1,98 @@
+package source
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// Whoever starts a virtual machine can hand it the documents of NoCloud
+// without volume or network: as OEM strings of the firmware, in base64,
+//
+//	-smbios type=11,value=boothook.user-data=IyEvYmluL3No…
+//
+// or as files of QEMU's fw_cfg, as they are,
+//
+//	-fw_cfg name=opt/boothook/user-data,file=user-data
+//
+// Without an instance-id in the meta-data, the machine's UUID is that.
+const oemPrefix = "boothook."
+
+func fetchSMBIOS(_ context.Context, env Env) (Docs, error) {
+	got := Docs{}
+	for _, s := range env.Evidence.OEM {
+		name, value, _ := strings.Cut(s, "=")
+		path, ours := strings.CutPrefix(name, oemPrefix)
+		if !ours {
+			continue
+		}
+		body, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: OEM string %s is not base64", ErrMalformed, name)
+		}
+		got[path] = body
+	}
+	return got, nil
+}
+
+func fetchFWCfg(_ context.Context, env Env) (Docs, error) {
+	got := Docs{}
+	for _, d := range noCloudDocs() {
+		body, err := readAtOnce(filepath.Join(env.Sysfs, platform.FWCfgDir, d.path, "raw"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		got[d.path] = body
+	}
+	return got, nil
+}
+
+// readAtOnce reads a file with as few reads as can be: for each, the kernel
+// goes through fw_cfg from the file's beginning.
+func readAtOnce(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > fetch.MaxDocument {
+		return nil, fmt.Errorf("read %s: %w", path, fetch.ErrTooLarge)
+	}
+	body := make([]byte, st.Size())
+	if _, err := io.ReadFull(f, body); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return body, nil
+}
+
+func parseFirmware(got Docs, ev platform.Evidence) (instance.Instance, error) {
+	meta, err := parseYAML(noCloudMeta, got[noCloudMeta])
+	if err != nil {
+		return instance.Instance{}, err
+	}
+	in, err := parseNoCloud(got, platform.Evidence{})
+	if meta.text("instance-id") == "" {
+		in.ID = strings.ToLower(ev.DMI["product_uuid"])
+		if in.MetaData != nil {
+			in.MetaData["instance-id"] = in.ID
+		}
+	}
+	return in, err
+}
