@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -19,9 +20,9 @@ const (
 	// failures doubles it, up to dialTimeout.
 	dialFirst   = 300 * time.Millisecond
 	dialTimeout = 3 * time.Second
-	// tlsTimeout is the limit for a connection with its TLS handshake,
-	// which is a process and several round trips to a distant place.
-	tlsTimeout = 10 * time.Second
+	// farTimeout is the limit where more than a handshake is needed: a name
+	// must be resolved, or TLS takes a process and several round trips.
+	farTimeout = 10 * time.Second
 )
 
 // A service is the pool of connections to one address. Connections are made
@@ -32,6 +33,7 @@ type service struct {
 	addr   string
 	host   string
 	tls    bool
+	far    bool // connecting takes more than a handshake
 
 	mu      sync.Mutex
 	conns   []*conn
@@ -48,7 +50,10 @@ type service struct {
 }
 
 func newService(c *Client, u *url.URL) *service {
-	return &service{client: c, addr: address(u), host: u.Hostname(), tls: u.Scheme == "https", changed: make(chan struct{})}
+	s := &service{client: c, addr: address(u), host: u.Hostname(), tls: u.Scheme == "https", changed: make(chan struct{})}
+	_, err := netip.ParseAddr(s.host)
+	s.far = s.tls || err != nil
+	return s
 }
 
 // open makes sure that n connections are there or under way.
@@ -79,7 +84,7 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 			return cn, nil
 		}
 		wanted := s.fails == fails && s.waiting > s.dialing
-		late, lost = (late || s.lost > lost) && !s.tls, s.lost
+		late, lost = (late || s.lost > lost) && !s.far, s.lost
 		if (wanted || late && s.dialing > 0) && len(s.conns)+s.dialing < MaxConns {
 			s.dial()
 		}
@@ -150,8 +155,8 @@ func (s *service) dial() {
 	s.dialing++
 	s.client.dials.Add(1)
 	limit := min(dialFirst<<min(s.failing/MaxConns, 10), dialTimeout)
-	if s.tls {
-		limit = tlsTimeout
+	if s.far {
+		limit = farTimeout
 	}
 	go func() {
 		defer s.client.dials.Done()
