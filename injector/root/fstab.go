@@ -37,9 +37,10 @@ func parseFstab(text string) []fstabEntry {
 // booted system will see them: the file systems that the root's fstab has on
 // the way are mounted, and those that are read-only are remounted. What
 // cannot be mounted is remembered, and steps that fall there are dropped by
-// Apply. In a root that was not opened by WithWritable it does nothing.
+// Apply. Unless the root is being booted (MountOptions.Run), it does nothing:
+// on another machine the devices that fstab names are other devices.
 func (r *Root) MountFor(paths []string) error {
-	if r.mounts == nil {
+	if r.mounts == nil || !r.mounts.booting {
 		return nil
 	}
 	entries := parseFstab(string(r.fact("/etc/fstab")))
@@ -163,26 +164,4 @@ func forMount8(o string) bool {
 		return true
 	}
 	return strings.HasPrefix(o, "x-") || strings.HasPrefix(o, "X-")
-}
-
-// findDevice turns the first field of fstab into a device, by the links that
-// udev made.
-func findDevice(spec string) (string, error) {
-	tag, value, tagged := strings.Cut(spec, "=")
-	if !tagged || strings.HasPrefix(spec, "/") {
-		if !strings.HasPrefix(spec, "/dev/") {
-			return "", errOtherKind
-		}
-		return spec, nil
-	}
-	dir := map[string]string{"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel"}[tag]
-	value = strings.Trim(value, `"`)
-	if dir == "" || value == "" || strings.ContainsAny(value, "/\x00") {
-		return "", fmt.Errorf("no device is named by %q", spec)
-	}
-	link := "/dev/disk/" + dir + "/" + value
-	if _, err := os.Stat(link); err != nil {
-		return "", err
-	}
-	return link, nil
 }

@@ -15,7 +15,8 @@ import (
 // MountOptions are how a root is made writable.
 type MountOptions struct {
 	// Run is the directory that the root shall have as its /run: the
-	// initrd's "/run" at boot. Empty: the root's own.
+	// initrd's "/run" at boot. Empty says that the root is not being booted:
+	// its /run is its own, and fstab is left alone.
 	Run string
 }
 
@@ -66,7 +67,7 @@ func withWritable(dir string, o MountOptions, work func(*Root) error) (err error
 	if err != nil {
 		return err
 	}
-	r.mounts = &mounts{failed: map[string]error{}}
+	r.mounts = &mounts{booting: o.Run != "", failed: map[string]error{}}
 	defer func() {
 		err = errors.Join(err, r.mounts.undo(r.dir), r.Close())
 	}()
@@ -96,6 +97,8 @@ func ownMount(dir string) error {
 
 // mounts are what was mounted and remounted for the work on a root.
 type mounts struct {
+	booting bool
+	// run says that the initrd's /run is bound over the root's.
 	run bool
 	// points are the mount points made, in order, inside the root.
 	points []string

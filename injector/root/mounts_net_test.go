@@ -5,6 +5,7 @@ package root
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +66,8 @@ func mountTable(t testing.TB) string {
 func TestWithWritable(t *testing.T) {
 	rootDev := attach(t, "16M", "mkfs.ext4", "-q")
 	varDev := attach(t, "16M", "mkfs.ext4", "-q")
-	homeDev := attach(t, "16M", "mkfs.ext4", "-q")
+	uuid := "6f1c2a8e-0d4b-4c57-9a53-" + fmt.Sprintf("%012x", os.Getpid())
+	homeDev := attach(t, "16M", "mkfs.ext4", "-q", "-U", uuid)
 	ro := mounted(t, rootDev, "rw,nodev,noatime")
 	fill(t, ro)
 	must(t, os.Mkdir(ro+"/opt", 0o755))
@@ -73,7 +75,7 @@ func TestWithWritable(t *testing.T) {
 		"# a comment\n/dev/none / ext4 defaults 0 1\n"+
 			varDev+" /var ext4 defaults,noatime,x-systemd.device-timeout=5 0 2\n"+
 			"UUID=0000-none /opt ext4 defaults 0 2\n"+
-			homeDev+" /home ext4 ro,nosuid 0 2\n"), 0o644))
+			"UUID="+uuid+" /home ext4 ro,nosuid 0 2\n"), 0o644))
 	run(t, "mount", "-o", "remount,ro", ro)
 	runDir := t.TempDir()
 	before := mountTable(t)
