@@ -14,6 +14,7 @@ import (
 	"time"
 )
 
+// says answers the first request of each connection with text, and closes.
 func says(text string) func(net.Conn, int) {
 	return func(conn net.Conn, _ int) {
 		if _, err := request(bufio.NewReader(conn)); err == nil {
@@ -22,6 +23,7 @@ func says(text string) func(net.Conn, int) {
 	}
 }
 
+// repeats writes text again and again until the client has had enough.
 func repeats(start, text string, pause time.Duration) func(net.Conn, int) {
 	return func(conn net.Conn, _ int) {
 		request(bufio.NewReader(conn))
@@ -41,6 +43,7 @@ func gzipped(plain []byte) string {
 	return b.String()
 }
 
+// TestAnswers takes every form in which an answer may come.
 func TestAnswers(t *testing.T) {
 	zipped := gzipped([]byte("plain text"))
 	tests := []struct {
@@ -118,6 +121,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestBounds meets servers that never come to an end. Each costs its bound.
 func TestBounds(t *testing.T) {
 	tests := []struct {
 		name  string

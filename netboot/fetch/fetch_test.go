@@ -75,10 +75,6 @@ func request(br *bufio.Reader) (string, error) {
 	}
 }
 
-// says answers the first request of each connection with text, and closes.
-// repeats writes text again and again until the client has had enough.
-// TestAnswers takes every form in which an answer may come.
-// TestBounds meets servers that never come to an end. Each costs its bound.
 // TestTryTimeout: a server that swallows one request is asked again.
 func TestTryTimeout(t *testing.T) {
 	c := listen(t, func(conn net.Conn, n int) {
@@ -93,15 +89,6 @@ func TestTryTimeout(t *testing.T) {
 	}
 }
 
-// TestKeepAlive: requests that follow each other share a connection, one that
-// the server closed meanwhile costs a new one and no failure.
-// TestParallel: many requests at once use MaxConns connections, no more.
-// TestPipelining: a connection that has proved itself carries requests before
-// earlier ones are answered, and answers find their requests.
-// fetchAll fetches one document, then n at once, and compares the bodies.
-// TestPipeliningRefused: services that drop or cut pipelined requests are
-// asked again one by one.
-// TestOpen: connections are made ahead of the first request.
 func TestRedirects(t *testing.T) {
 	var tokens sync.Map
 	c := handler(t, func(w http.ResponseWriter, r *http.Request) {
@@ -224,8 +211,6 @@ func TestReadyAt(t *testing.T) {
 	}
 }
 
-// TestLostSYN: connections that nobody answers cost little, whether only the
-// first is lost or all of them until the service is up.
 // TestPatience: a distant service in trouble is asked ever less often, and
 // Retry-After is obeyed within its bound.
 func TestPatience(t *testing.T) {
@@ -267,5 +252,3 @@ func TestPatience(t *testing.T) {
 		})
 	}
 }
-
-// TestClose: closing the client ends what is under way.

@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+// TestKeepAlive: requests that follow each other share a connection, one that
+// the server closed meanwhile costs a new one and no failure.
 func TestKeepAlive(t *testing.T) {
 	c := listen(t, func(conn net.Conn, _ int) {
 		br := bufio.NewReader(conn)
@@ -36,6 +38,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// TestParallel: many requests at once use MaxConns connections, no more.
 func TestParallel(t *testing.T) {
 	var open, most, served atomic.Int32
 	c := handler(t, func(w http.ResponseWriter, r *http.Request) {
@@ -63,6 +66,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
+// TestPipelining: a connection that has proved itself carries requests before
+// earlier ones are answered, and answers find their requests.
 func TestPipelining(t *testing.T) {
 	var deepest atomic.Int32
 	c := listen(t, func(conn net.Conn, _ int) {
@@ -95,6 +100,7 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// fetchAll fetches one document, then n at once, and compares the bodies.
 func fetchAll(t *testing.T, c *Client, first, n int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -113,6 +119,8 @@ func fetchAll(t *testing.T, c *Client, first, n int) {
 	all.Wait()
 }
 
+// TestPipeliningRefused: services that drop or cut pipelined requests are
+// asked again one by one.
 func TestPipeliningRefused(t *testing.T) {
 	answer := func(conn net.Conn, r string) {
 		path := strings.Fields(r)[1]
@@ -166,6 +174,7 @@ func TestPipeliningRefused(t *testing.T) {
 	})
 }
 
+// TestOpen: connections are made ahead of the first request.
 func TestOpen(t *testing.T) {
 	c := handler(t, func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(20 * time.Millisecond)
@@ -198,6 +207,8 @@ func TestTLSHook(t *testing.T) {
 	}
 }
 
+// TestLostSYN: connections that nobody answers cost little, whether only the
+// first is lost or all of them until the service is up.
 func TestLostSYN(t *testing.T) {
 	for at, bound := range map[time.Duration]time.Duration{
 		time.Millisecond: dialHedge, time.Second: 2 * dialHedge, 10 * time.Second: time.Second,
@@ -229,6 +240,7 @@ func TestLostSYN(t *testing.T) {
 	}
 }
 
+// TestClose: closing the client ends what is under way.
 func TestClose(t *testing.T) {
 	c := listen(t, func(conn net.Conn, _ int) { io.Copy(io.Discard, conn) })
 	time.AfterFunc(50*time.Millisecond, c.Close)
