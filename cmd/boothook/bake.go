@@ -171,6 +171,9 @@ func printBaked(w io.Writer, b *bakeFlags, rep bake.Report) error {
 	if len(rep.Modules) > 0 {
 		fmt.Fprintf(w, "modules added: %s\n", strings.Join(rep.Modules, " "))
 	}
+	for _, warning := range rep.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", warning)
+	}
 	if rep.Signed {
 		fmt.Fprintf(w, "The image's signature is gone, for it would not hold. Sign it anew: sbsign --key KEY --cert CERT --output %[1]s %[1]s\n", b.out)
 	}

@@ -66,6 +66,7 @@ type Report struct {
 	UKI         bool                `json:"uki"`     // the initrd is a section of a unified kernel image
 	Signed      bool                `json:"signed"`  // which had a signature; it is gone
 	Install     string              `json:"install"` // how to bake in for good, in one line
+	Warnings    []string            `json:"warnings"`
 }
 
 // Bake returns what to append to the first base bytes of the initrd in r,
@@ -190,6 +191,11 @@ func (in *Initrd) report(files []archive.File, o Options) Report {
 		rep.Files = append(rep.Files, f.Name)
 		if name, ok := strings.CutSuffix(path.Base(f.Name), ".ko"); ok {
 			rep.Modules = append(rep.Modules, name)
+		}
+	}
+	for _, version := range in.Kernels {
+		if o.Modules == "" && in.lacksNetwork(version) {
+			rep.Warnings = append(rep.Warnings, fmt.Sprintf("no usual network card has its driver among the modules for %s; add them with --modules /lib/modules/%[1]s", version))
 		}
 	}
 	return rep

@@ -14,17 +14,18 @@ import (
 	"boothook/initramfs/modules/closure"
 )
 
+// networkModules are the network cards that a cloud or a hypervisor gives its
+// guests, the most usual first.
+const networkModules = "virtio_net ena gve mana hv_netvsc xen_netfront vmxnet3 e1000 e1000e igbvf ixgbevf iavf mlx4_en mlx5_core"
+
+// otherModules are the buses that those cards are on, and the volumes that a
+// seed can be on.
+const otherModules = "virtio_pci virtio_mmio hv_vmbus pci_hyperv af_packet virtio_blk virtio_scsi hv_storvsc xen_blkfront " +
+	"vmw_pvscsi sr_mod sd_mod nvme isofs vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8"
+
 // DefaultModules lists what a cloud's or hypervisor's guest may need to reach
-// its metadata: network cards and their buses, and the volumes that hold a
-// seed. What a kernel does not have, or has built in, is left out.
-func DefaultModules() []string {
-	return strings.Fields(`
-		virtio_pci virtio_mmio virtio_net virtio_blk virtio_scsi
-		ena gve mana hv_vmbus hv_netvsc hv_storvsc pci_hyperv
-		xen_netfront xen_blkfront vmxnet3 vmw_pvscsi
-		e1000 e1000e igbvf ixgbevf iavf mlx4_en mlx5_core
-		af_packet sr_mod sd_mod nvme isofs vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8`)
-}
+// its metadata. What a kernel does not have, or has built in, is left out.
+func DefaultModules() []string { return strings.Fields(networkModules + " " + otherModules) }
 
 // A tree's modules of one kernel version.
 type installed struct {
@@ -88,6 +89,20 @@ func (in *Initrd) moduleFiles(dir string, names []string) ([]archive.File, error
 		files = append(files, archive.File{Name: path.Join(have.dir, f.Path), Mode: archive.TypeRegular | 0o644, Data: data})
 	}
 	return files, nil
+}
+
+// lacksNetwork tells whether a kernel of the initrd has its modules there, but
+// no network card's: nothing could be fetched then.
+func (in *Initrd) lacksNetwork(version string) bool {
+	have := modulesOf(in.Tree, version)
+	builtin, err := in.Tree.ReadFile(path.Join(have.dir, "modules.builtin"))
+	if err != nil {
+		builtin = nil
+	}
+	for line := range strings.Lines(string(builtin)) {
+		have.paths[modules.Name(strings.TrimSpace(line))] = line
+	}
+	return !slices.ContainsFunc(strings.Fields(networkModules), func(name string) bool { return have.paths[name] != "" })
 }
 
 // versionOf makes sure that a folder of modules is of the initrd's kernel.

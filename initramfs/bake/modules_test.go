@@ -90,3 +90,22 @@ func TestModulesChosen(t *testing.T) {
 		t.Errorf("modules of another kernel: %v", err)
 	}
 }
+
+// An initrd without any network driver is baked, with a warning; one driver,
+// or one that is built in, is enough.
+func TestWarningOfNoNetwork(t *testing.T) {
+	dir := "/usr/lib/modules/" + version
+	for _, tt := range []struct {
+		more archive.File
+		want int
+	}{
+		{file(dir+"/kernel/ext4.ko", 0o644, ""), 1},
+		{file(dir+"/kernel/virtio-net.ko.zst", 0o644, ""), 0},
+		{file(dir+"/modules.builtin", 0o644, "kernel/drivers/net/xen-netfront.ko\n"), 0},
+	} {
+		_, rep, err := bake(t, initrd(t, archive.Zstd, tt.more), Options{Agent: agent})
+		if err != nil || len(rep.Warnings) != tt.want {
+			t.Errorf("%s: %v, %v", tt.more.Name, rep.Warnings, err)
+		}
+	}
+}
