@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -118,6 +119,9 @@ func compressions() string {
 func (b *bakeFlags) readInputs() error {
 	if b.agent == "" {
 		self, err := os.Executable()
+		if err != nil { // no /proc, as in a chroot where an image is made
+			self, err = exec.LookPath(os.Args[0])
+		}
 		if err != nil {
 			return fmt.Errorf("find the agent: %w", err)
 		}

@@ -26,6 +26,11 @@ var (
 	dracutLate string
 )
 
+// dracutInstall bakes after every run of dracut for a new kernel, by the hook
+// of Debian's kernel packages.
+const dracutInstall = `put a script into /etc/kernel/postinst.d, named so that it runs behind dracut's, that runs: ` +
+	`boothook bake --initrd "/boot/initrd.img-$1" --out "/boot/initrd.new" && mv /boot/initrd.new "/boot/initrd.img-$1"`
+
 const (
 	dracutEarlyHook = "cmdline/00-boothook.sh"
 	dracutLateHook  = "pre-pivot/99-boothook.sh"
@@ -39,7 +44,7 @@ func isDracut(t *archive.Tree) bool {
 func (dracutPlain) Name() string { return "dracut" }
 
 func (dracutPlain) Install() string {
-	return "install boothook's dracut module and run dracut --force"
+	return dracutInstall
 }
 
 func (dracutPlain) Detect(t *archive.Tree) bool {

@@ -41,7 +41,7 @@ const (
 func (initramfsTools) Name() string { return "initramfs-tools" }
 
 func (initramfsTools) Install() string {
-	return "copy both scripts to /etc/initramfs-tools/scripts/{init-top,init-bottom}/boothook and the agent by a hook, then run update-initramfs -u"
+	return `put a script into /etc/initramfs/post-update.d that runs: boothook bake --initrd "$2" --out "$2.new" && mv "$2.new" "$2"`
 }
 
 func (initramfsTools) Detect(t *archive.Tree) bool {

@@ -29,7 +29,7 @@ type shellInit struct {
 func alpine() shellInit {
 	return shellInit{
 		name:    "mkinitfs",
-		install: "bake after every mkinitfs, in a trigger or a script of your own",
+		install: "run boothook bake after every mkinitfs",
 		mark:    "Alpine Init",
 	}
 }
@@ -37,7 +37,7 @@ func alpine() shellInit {
 func anyShell() shellInit {
 	return shellInit{
 		name:    "a shell script",
-		install: "put the calls that bake adds to /init into the script that your initrd is made of",
+		install: "make boothook bake the last step of what makes the initrd",
 	}
 }
 

@@ -33,7 +33,7 @@ const initrdWants = "initrd.target.wants"
 func dracutSystemd() systemdInit {
 	return systemdInit{
 		name:    "dracut with systemd",
-		install: "install boothook's dracut module and run dracut --force",
+		install: dracutInstall,
 		maker:   isDracut,
 	}
 }
@@ -41,7 +41,7 @@ func dracutSystemd() systemdInit {
 func anySystemd() systemdInit {
 	return systemdInit{
 		name:    "systemd",
-		install: "add the agent and both units to the tree that the initrd is made of",
+		install: "make boothook bake the last step of what makes the initrd (with mkosi, a postoutput script)",
 		maker:   func(*archive.Tree) bool { return true },
 	}
 }
