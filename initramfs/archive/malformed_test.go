@@ -84,6 +84,8 @@ func TestMalformed(t *testing.T) {
 		{"gzip damaged", with(gz, len(gz)-6, gz[len(gz)-6]^1), "gzip: ", nil},
 		{"xz cut", half(x), "xz stream is cut off", ErrMalformed},
 		{"xz that the kernel cannot check", pipe(t, good, "xz", "-c"), "--check=crc32", ErrUnsupported},
+		{"xz with another filter", pipe(t, good, "xz", "-c", "--check=crc32", "--x86", "--lzma2"), "2 filters", ErrUnsupported},
+		{"xz with a giant dictionary", pipe(t, good, "xz", "-c", "--check=crc32", "--lzma2=dict=1GiB"), "dictionary of more than", ErrTooLarge},
 		{"lz4 cut", half(lz), "is cut off", ErrMalformed},
 		{"lz4 and something right behind", append(bytes.Clone(lz), good...), "4 zero bytes", ErrMalformed},
 		{"lz4, not legacy", []byte("\x02\x21\x4c\x19\x00\x00\x00\x00"), "legacy", ErrMalformed},

@@ -119,6 +119,9 @@ func xzEnd(r *io.SectionReader) (int64, error) {
 	if check := flags[1]; check > 1 {
 		return 0, fmt.Errorf("%w: xz with check %d; the kernel knows only CRC32 (xz --check=crc32)", ErrUnsupported, check)
 	}
+	if err := checkXZBlock(r, headerSize); err != nil {
+		return 0, err
+	}
 	in := bufio.NewReaderSize(io.NewSectionReader(r, headerSize, r.Size()-headerSize), 64<<10)
 	for pos := int64(headerSize); ; pos += 4 {
 		f, err := in.Peek(footerSize)
@@ -133,6 +136,41 @@ func xzEnd(r *io.SectionReader) (int64, error) {
 			return 0, malformed("xz stream is cut off")
 		}
 	}
+}
+
+// checkXZBlock reads the header of the first block (§3.1), after which an
+// encoder models the others: one filter, LZMA2, with a dictionary that is not
+// larger than what this package would hold in memory.
+func checkXZBlock(r *io.SectionReader, at int64) error {
+	var head [64]byte
+	n, err := r.ReadAt(head[:], at)
+	if n < 16 {
+		return malformed("xz block header: %v", err)
+	}
+	if head[0] == 0 {
+		return nil // the index: an empty stream
+	}
+	if filters := head[1]&3 + 1; filters != 1 {
+		return fmt.Errorf("%w: xz with %d filters, such as --x86", ErrUnsupported, filters)
+	}
+	rest := head[2:]
+	for _, sized := range []byte{0x40, 0x80} { // compressed and uncompressed size
+		if head[1]&sized != 0 {
+			_, k := binary.Uvarint(rest)
+			if k <= 0 {
+				return malformed("xz block header")
+			}
+			rest = rest[k:]
+		}
+	}
+	const lzma2, sizeOfProperties = 0x21, 1
+	if len(rest) < 3 || rest[0] != lzma2 || rest[1] != sizeOfProperties {
+		return fmt.Errorf("%w: xz with a filter that is not LZMA2", ErrUnsupported)
+	}
+	if bits := rest[2]; bits > 40 || uint64(2|bits&1)<<(bits/2+11) > maxWindow {
+		return fmt.Errorf("%w: xz with a dictionary of more than %d bytes", ErrTooLarge, maxWindow)
+	}
+	return nil
 }
 
 // bzip2End finds the end-of-stream mark of the bzip2 stream at the start of
