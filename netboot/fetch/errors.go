@@ -23,6 +23,8 @@ var (
 	ErrBadURL = errors.New("bad address")
 	// ErrNeedsTLS: the address is https and there is no TLS here.
 	ErrNeedsTLS = errors.New("https is not available here")
+	// ErrRefused: a server other than http's will not give the document.
+	ErrRefused = errors.New("refused")
 	// ErrTLS: the TLS session was refused by either side.
 	ErrTLS = errors.New("tls failed")
 

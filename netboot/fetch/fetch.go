@@ -55,6 +55,9 @@ type Config struct {
 	// TLS wraps a fresh connection to host for https; nil refuses https
 	// with ErrNeedsTLS.
 	TLS func(ctx context.Context, conn net.Conn, host string) (net.Conn, error)
+	// Packet opens a UDP socket, and resolves addr, HOST:PORT, to where
+	// packets are to be sent; nil refuses tftp with ErrBadURL.
+	Packet func(ctx context.Context, addr string) (net.PacketConn, net.Addr, error)
 	// Version is what follows "boothook/" in the User-Agent.
 	Version string
 }
@@ -162,8 +165,16 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 	return resp, nil
 }
 
-// Get fetches the document that a user's address names, as for #include.
+// Get fetches the document that a user's address names, as for #include. Beside
+// http and https it may be tftp.
 func (c *Client) Get(ctx context.Context, rawURL string) ([]byte, error) {
+	if u, err := url.Parse(strings.TrimSpace(rawURL)); err == nil && u.Scheme == "tftp" && c.cfg.Packet != nil {
+		body, err := c.tftp(ctx, u)
+		if err != nil {
+			return nil, fmt.Errorf("get %s: %w", Redact(rawURL), err)
+		}
+		return body, nil
+	}
 	resp, err := c.Do(ctx, Request{URL: rawURL, MaxBody: MaxDocument, Timeout: documentTimeout, distant: true})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"time"
 
 	"boothook/netboot/fetch"
@@ -47,7 +48,7 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 			required++
 		}
 		go func() {
-			req := fetch.Request{URL: base + d.path, Header: header, Once: d.optional}
+			req := fetch.Request{URL: at(base, d.path), Header: header, Once: d.optional}
 			if d.accept != "" {
 				req.Header = maps.Clone(header)
 				req.Header["Accept"] = d.accept
@@ -82,6 +83,15 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 		}
 	}
 	return got, nil
+}
+
+// at gives the address of a document: below the base, or where the base of a
+// NoCloud seed has %s instead.
+func at(base, path string) string {
+	if strings.Contains(base, "%s") {
+		return strings.ReplaceAll(base, "%s", path)
+	}
+	return base + path
 }
 
 // race asks the same of several addresses of one service, each starting a

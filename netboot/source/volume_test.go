@@ -63,6 +63,10 @@ func TestNoCloudServer(t *testing.T) {
 	if in.ID != m.InstanceID || in.Hostname != "from-volume" || string(in.UserData) != script || string(in.NetworkConfig) != "version: 2\n" {
 		t.Errorf("got %+v", in)
 	}
+	s.env.Volumes, s.env.Evidence.Words = nil, []string{"ds=nocloud;s=http://seed.example/%s?of=me"}
+	if in, err = Fetch(within(t, 5*time.Second), platform.Match{Source: "nocloud"}, s.env); err != nil || in.Hostname != m.Hostname {
+		t.Errorf("by a template: got %+v, %v", in, err)
+	}
 	for _, tt := range []struct {
 		ev   platform.Evidence
 		want string
