@@ -70,6 +70,9 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
+	if err := c.relabel(); err != nil {
+		return nil, err
+	}
 	var err error
 	c.todo, err = c.changes()
 	return c, err

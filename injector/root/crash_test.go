@@ -103,6 +103,9 @@ func (f *faulty) Symlink(target string, dir int, name string) error {
 func (f *faulty) Lchown(dir int, name string, uid, gid int) error {
 	return f.do("lchown", func() error { return f.kernel.Lchown(dir, name, uid, gid) })
 }
+func (f *faulty) Label(dir int, name, label string) error {
+	return f.do("label", func() error { return f.kernel.Label(dir, name, label) })
+}
 func (f *faulty) Rename(dir int, old, new string) error {
 	return f.do("rename", func() error { return f.kernel.Rename(dir, old, new) })
 }

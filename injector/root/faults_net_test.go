@@ -110,3 +110,17 @@ func TestDevices(t *testing.T) {
 		t.Errorf("steps %+v", res.Steps)
 	}
 }
+
+// TestLabelStays: a file that replaces another has its label, on any root.
+func TestLabelStays(t *testing.T) {
+	r := newRoot(t)
+	const label = "system_u:object_r:etc_t:s0\x00"
+	must(t, unix.Setxattr(r.dir+"/etc/motd", labelAttr, []byte(label), 0))
+	apply(t, r, file("/etc/motd", "new\n"))
+	buf := make([]byte, 100)
+	n, err := unix.Getxattr(r.dir+"/etc/motd", labelAttr, buf)
+	must(t, err)
+	if string(buf[:n]) != label {
+		t.Errorf("label %q", buf[:n])
+	}
+}

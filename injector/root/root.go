@@ -59,7 +59,8 @@ type Root struct {
 	fd  int    // O_PATH, what every lookup starts from
 	sys syscalls
 	// mounts is nil unless the root was opened by WithWritable.
-	mounts *mounts
+	mounts   *mounts
+	labeller *labeller
 	// loose takes the containment out, so that tests can see what it is for:
 	// then paths are what they would be if they were pasted to dir.
 	loose bool

@@ -187,8 +187,25 @@ func entryOf(n *node, rel string) entry {
 	return e
 }
 
-// make creates n, and all below it, as name in the directory dir.
+// make creates n, and all below it, as name in the directory dir, with its
+// label.
 func (s *stager) make(ctx context.Context, t *tree, n *node, dir int, name, rel string) ([]entry, error) {
+	entries, err := s.makeNode(ctx, t, n, dir, name, rel)
+	if err != nil {
+		return nil, err
+	}
+	old := ""
+	if n.was.kind == n.want.kind {
+		old = labelOf(dir, n.name)
+	}
+	err = s.root.label(s.sys, dir, name, n.path(), n.want.kind.fileMode(), old)
+	if s.anyOwn {
+		err = ignorePermission(err)
+	}
+	return entries, err
+}
+
+func (s *stager) makeNode(ctx context.Context, t *tree, n *node, dir int, name, rel string) ([]entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package root
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -25,7 +27,11 @@ func (r *Root) WriteFile(name string, body []byte, mode uint32) error {
 	want := state{kind: regular, mode: mode, body: body}
 	want.uid, want.gid = unix.Geteuid(), unix.Getegid()
 	temp := tempPrefix + s.id
-	if err := s.makeFile(fd, temp, want); err != nil {
+	err = s.makeFile(fd, temp, want)
+	if err == nil {
+		err = ignorePermission(r.label(r.sys, fd, temp, path.Clean("/"+name), 0, labelOf(fd, path.Base(name))))
+	}
+	if err != nil {
 		r.sys.Unlink(fd, temp, 0)
 		return pathError("write", name, err)
 	}
@@ -73,7 +79,18 @@ func (r *Root) makeDir(parent, name string) error {
 		return err
 	}
 	defer unix.Close(dir)
-	return r.sys.Chmod(dir, 0o755)
+	if err := r.sys.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	return ignorePermission(r.label(r.sys, fd, name, parent+"/"+name, fs.ModeDir, ""))
+}
+
+// ignorePermission lets pass that labels cannot be set without privileges.
+func ignorePermission(err error) error {
+	if errors.Is(err, unix.EPERM) {
+		return nil
+	}
+	return err
 }
 
 // removeDirs takes back what makeDirs made, as far as it is empty.
