@@ -152,3 +152,18 @@ func vendorData(v any) ([]byte, error) {
 	}
 	return nil, nil
 }
+
+// vendorDocument gives the vendor-data of a JSON document. One that is no JSON
+// is passed on as it is: whoever decodes it will say what is wrong, and the
+// instance is not lost for it.
+func vendorDocument(body []byte) []byte {
+	var v any
+	if json.Unmarshal(body, &v) != nil {
+		return body
+	}
+	data, err := vendorData(v)
+	if err != nil {
+		return body
+	}
+	return data
+}

@@ -82,20 +82,6 @@ func parseOpenStack(got Docs, _ platform.Evidence) (instance.Instance, error) {
 		MetaData:   meta.without("random_seed", "admin_pass"),
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
-	for _, v := range []struct {
-		path string
-		to   *[]byte
-	}{{openStackVendor, &in.VendorData}, {openStackVendor2, &in.VendorData2}} {
-		if len(got[v.path]) == 0 {
-			continue
-		}
-		o, err := parseJSON(v.path, got[v.path])
-		if err != nil {
-			return instance.Instance{}, err
-		}
-		if *v.to, err = vendorData(map[string]any(o)); err != nil {
-			return instance.Instance{}, err
-		}
-	}
+	in.VendorData, in.VendorData2 = vendorDocument(got[openStackVendor]), vendorDocument(got[openStackVendor2])
 	return in, nil
 }
