@@ -241,6 +241,14 @@ func TestApply(t *testing.T) {
 	}
 }
 
+func TestTmpIsWarnedOf(t *testing.T) {
+	r := newRoot(t)
+	res := apply(t, r, file("/tmp/a/b", "x"), file("/var/tmp/c", "x"))
+	if len(res.Problems) != 1 || !res.Problems[0].Warning || !strings.Contains(res.Problems[0].Message, "file /tmp/a/b") {
+		t.Errorf("problems %v", res.Problems)
+	}
+}
+
 // TestUnchangedIsUntouched: what is as it should be keeps inode and ctime.
 func TestUnchangedIsUntouched(t *testing.T) {
 	r := newRoot(t)

@@ -334,6 +334,7 @@ func (c *composer) settle() error {
 			}
 			if changed {
 				c.steps[i].Status = Written
+				c.warnOfTmp(i, n)
 			}
 		}
 		if c.steps[i].Status == "" {
@@ -341,6 +342,19 @@ func (c *composer) settle() error {
 		}
 	}
 	return nil
+}
+
+// warnOfTmp says what will come of a file in /tmp: systemd mounts a tmpfs
+// there or removes what it finds, and so do the scripts of other systems.
+func (c *composer) warnOfTmp(i int, n *node) {
+	if n.want.kind == absent || n.path() == "/tmp" || !under(n.path(), "/tmp") {
+		return
+	}
+	p := c.plan.Steps[i].Problem("/tmp is emptied when the system starts, so this will most likely be lost; /run and /var/tmp are kept")
+	p.Warning = true
+	if !slices.Contains(c.problems, p) {
+		c.problems = append(c.problems, p)
+	}
 }
 
 // ids are the accounts that owners are looked up among. A root whose account

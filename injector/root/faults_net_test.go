@@ -124,3 +124,22 @@ func TestLabelStays(t *testing.T) {
 		t.Errorf("label %q", buf[:n])
 	}
 }
+
+// TestOverlay: a root on overlayfs, as overlayroot and live systems have it.
+func TestOverlay(t *testing.T) {
+	old, new, _ := states(t)
+	lower, upper, dir := newRoot(t).dir, t.TempDir(), t.TempDir()
+	must(t, os.MkdirAll(upper+"/up", 0o755))
+	must(t, os.MkdirAll(upper+"/work", 0o755))
+	run(t, "mount", "-t", "overlay", "-o", "lowerdir="+lower+",upperdir="+upper+"/up,workdir="+upper+"/work", "none", dir)
+	t.Cleanup(func() { run(t, "umount", dir) })
+	r := openRoot(t, dir)
+	must(t, applyWith(r, &faulty{at: -1}))
+	if !settled(t, "overlay", r, old, new) {
+		t.Error("not all was applied")
+	}
+	apply(t, r, richPlan().Steps...)
+	if !settled(t, "overlay, again", r, old, new) {
+		t.Error("again it is another")
+	}
+}
