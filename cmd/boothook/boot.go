@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"boothook/cmd/boothook/vm"
@@ -19,7 +18,7 @@ import (
 
 const bootSynopsis = "boot --image IMAGE --kernel KERNEL --initrd INITRD [OPTIONS]"
 
-const bootLong = `Boots an image in QEMU, on a private network with DHCP, DNS and simulated
+const bootLong = `Boots an image in QEMU, on a private network with DHCP, DNS and simulated EC2
 metadata, shows the progress, and tells what happened. The guest writes to a
 copy; IMAGE stays as it is. Needs root, for the network.
 
@@ -32,13 +31,15 @@ Examples:
   boothook boot ... --disk guest.img        # again and again on the same disk
   boothook boot ... --append boothook=off   # the same boot without boothook`
 
+// auto is the --accel that finds out.
+const auto = "auto"
+
 // bootOptions are what "boothook boot" was asked for.
 type bootOptions struct {
 	image, kernel, initrd string
 	disk, keep, cache     string
 	userData, vendorData  string
 	root, appendWords     string
-	cloud                 string
 	noMetadata, noSign    bool
 	user, accel, www      string
 	ports                 []int
@@ -94,6 +95,11 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 	if len(o.ports) == 0 {
 		o.ports = []int{22}
 	}
+	switch vm.Accel(o.accel) {
+	case auto, vm.KVM, vm.TCG:
+	default:
+		return nil, usagef("boot: --accel is kvm, tcg or auto, not %q", o.accel)
+	}
 	var err error
 	if o.machine.UserData, err = readOptional(e, o.userData); err != nil {
 		return nil, err
@@ -109,8 +115,7 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 	return o, nil
 }
 
-// declare names the options. Names without a value of their own in bootLong
-// are explained here only.
+// declare names the options.
 func (o *bootOptions) declare(flags *flag.FlagSet) {
 	flags.StringVar(&o.image, "image", "", "a raw disk image `file` with an ext root")
 	flags.StringVar(&o.kernel, "kernel", "", "the kernel `file` to boot")
@@ -122,13 +127,12 @@ func (o *bootOptions) declare(flags *flag.FlagSet) {
 	flags.StringVar(&o.vendorData, "vendor-data", "", "a `file` with the vendor-data")
 	flags.StringVar(&o.root, "root", "", "the root's `device` in the guest (default: /dev/vda, or its partition)")
 	flags.StringVar(&o.appendWords, "append", "", "more `words` for the kernel's command line")
-	flags.StringVar(&o.cloud, "cloud", "ec2", "the `cloud` to simulate: "+strings.Join(cloudNames(), ", "))
 	flags.BoolVar(&o.noMetadata, "no-metadata", false, "run no metadata service, on a machine that says it is in the cloud")
 	flags.BoolVar(&o.noSign, "no-sign", false, "show no sign of a cloud in the machine's DMI")
 	flags.StringVar(&o.machine.InstanceID, "instance-id", "", "the instance's `id`; its DMI follows from it (default: made up)")
 	flags.StringVar(&o.machine.Hostname, "hostname", "ip-10-77-0-10.ec2.internal", "the `name` in the metadata")
 	flags.StringVar(&o.user, "user", "debian", "the `account` that gets the key")
-	flags.StringVar(&o.accel, "accel", "auto", "kvm, tcg, or auto: try KVM with a real guest, once")
+	flags.StringVar(&o.accel, "accel", auto, "kvm, tcg, or auto: try KVM with a real guest, once")
 	flags.StringVar(&o.www, "www", "", "serve the files of this `directory` to the guest over HTTP")
 	flags.IntVar(&o.memory, "memory", 768, "the guest's memory in `MiB`")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long all of it may take")

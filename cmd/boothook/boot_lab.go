@@ -24,6 +24,8 @@ const (
 	settleTimeout = 3 * time.Minute
 	// bannerGrace is how long sshd may be later than the login prompt.
 	bannerGrace = 30 * time.Second
+	// metadataAddress is where an EC2 instance looks for its metadata.
+	metadataAddress = vm.MetadataAddress + ":80"
 	// maxReport bounds what is read of a report, in bytes.
 	maxReport = 8 << 20
 )
@@ -54,15 +56,10 @@ func newLab(ctx context.Context, e env, o *bootOptions, dir string) (_ *lab, err
 	if err := l.makeDisk(); err != nil {
 		return nil, err
 	}
-	switch vm.Accel(o.accel) {
-	case vm.KVM, vm.TCG:
-		l.accel = vm.Accel(o.accel)
-	case "auto":
+	if l.accel = vm.Accel(o.accel); l.accel == auto {
 		if l.accel, err = vm.ChooseAccel(ctx, o.cache, o.kernel); err != nil {
 			return nil, err
 		}
-	default:
-		return nil, usagef("boot: --accel is kvm, tcg or auto, not %q", o.accel)
 	}
 	if l.key, err = vm.NewKey(ctx, dir, "boothook-boot"); err != nil {
 		return nil, err
@@ -97,19 +94,15 @@ func (l *lab) makeDisk() error {
 // serve starts the metadata service and the file server.
 func (l *lab) serve(ctx context.Context) error {
 	ctx, l.stop = context.WithCancel(ctx)
-	cloud, err := simulate.Find(l.o.cloud)
-	if err != nil {
-		return usagef("boot: %v", err)
-	}
 	if !l.o.noMetadata {
 		machine := l.o.machine
 		machine.PublicKeys = append(machine.PublicKeys, l.key.Public)
-		metadata := simulate.Server{Handler: cloud.New(machine), Log: func(r simulate.Entry) {
+		metadata := simulate.Server{Handler: simulate.EC2{Machine: machine}, Log: func(r simulate.Entry) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.requests = append(l.requests, r)
 		}}
-		if err := l.run(ctx, metadata, cloud.Address); err != nil {
+		if err := l.run(ctx, metadata, metadataAddress); err != nil {
 			return err
 		}
 	}

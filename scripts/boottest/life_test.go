@@ -138,6 +138,10 @@ func checkFirst(t *testing.T, w *world, o order, b *boot) {
 	checkPort(t, o, b)
 	checkHook(t, w, b)
 	checkOrder(t, o, b)
+	// So the other tests' "no packet" means something: here there are some.
+	if hello := systemdHello(t, b); len(b.Capture.FromGuest()) == 0 || b.Capture.FromGuest()[0].At > hello {
+		t.Errorf("no packet was captured before systemd's first line at %v", hello)
+	}
 	r := decodeReport(t, b)
 	if r.Result != report.Applied || !r.NewInstance || r.InstanceID != o.instance || len(r.Failures()) > 0 {
 		t.Errorf("report: %s, new %v, instance %s, problems %v", r.Result, r.NewInstance, r.InstanceID, r.Problems)

@@ -76,7 +76,7 @@ func verdictFile(ctx context.Context, cache string) (string, error) {
 func cpuModel(cpuinfo string) string {
 	_, rest, _ := strings.Cut(cpuinfo, "model name")
 	line, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSpace(line)
+	return strings.TrimLeft(line, " \t:")
 }
 
 // tryKVM boots a kernel with nothing to boot from.

@@ -104,7 +104,7 @@ func FindRoot(image string) (RootFS, error) {
 			return RootFS{image, o.offset, o.device}, nil
 		}
 	}
-	return RootFS{}, fmt.Errorf("find root in %s: no ext file system on the disk or its first partition", image)
+	return RootFS{}, fmt.Errorf("find root in %s: no ext file system on the disk or its first partition (it must be a raw image)", image)
 }
 
 // Device is the root's name in a guest that has the image as virtio disk.

@@ -145,18 +145,28 @@ func Start(ctx context.Context, m Machine) (_ *Guest, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// A socket's path may have 107 bytes only (unix(7)), so not in m.Dir.
+	control, err := os.MkdirTemp("", "boothook")
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, log.Close(), os.RemoveAll(control))
+		}
+	}()
 	zero := time.Now()
-	g := &Guest{Console: newConsole(zero, log), qmp: filepath.Join(m.Dir, "qmp"), done: make(chan struct{})}
+	g := &Guest{Console: newConsole(zero, log), qmp: filepath.Join(control, "qmp"), done: make(chan struct{})}
 	args := m.command(g.qmp)
 	g.Command = shellQuote(args)
 	if g.Capture, err = m.Network.capture(filepath.Join(m.Dir, "capture.pcap"), zero); err != nil {
-		return nil, errors.Join(err, log.Close())
+		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	var complaint strings.Builder
 	cmd.Stdout, cmd.Stderr = g.Console, &complaint
 	if err := m.Network.start(cmd); err != nil {
-		return nil, errors.Join(fmt.Errorf("start QEMU: %w", err), g.Capture.Close(), log.Close())
+		return nil, errors.Join(fmt.Errorf("start QEMU: %w", err), g.Capture.Close())
 	}
 	g.Prober = m.Network.probe(zero, m.Probe)
 	go func() {
@@ -166,7 +176,7 @@ func Start(ctx context.Context, m Machine) (_ *Guest, err error) {
 		}
 		g.Console.end()
 		g.Prober.Close()
-		g.err = errors.Join(g.err, g.Capture.Close(), log.Close())
+		g.err = errors.Join(g.err, g.Capture.Close(), log.Close(), os.RemoveAll(control))
 	}()
 	return g, nil
 }
@@ -187,20 +197,6 @@ func (g *Guest) PowerOff(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("power off: %w", context.Cause(ctx))
 	}
-}
-
-// Cut takes the power away and waits until QEMU is gone.
-func (g *Guest) Cut(ctx context.Context) error {
-	select {
-	case <-g.done:
-		return nil
-	default:
-	}
-	if err := g.execute(ctx, "quit"); err != nil {
-		return fmt.Errorf("cut power: %w", err)
-	}
-	<-g.done
-	return g.err
 }
 
 // execute runs one command of the QEMU Machine Protocol.

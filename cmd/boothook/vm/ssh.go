@@ -3,7 +3,9 @@ package vm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +19,13 @@ type Key struct {
 	Path, Public string
 }
 
-// NewKey makes an ed25519 key pair in dir, under the given name.
+// NewKey makes an ed25519 key pair in dir, under the given name, in place of
+// one of an earlier run.
 func NewKey(ctx context.Context, dir, name string) (Key, error) {
 	path := filepath.Join(dir, name)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Key{}, fmt.Errorf("make ssh key: %w", err)
+	}
 	if out, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path).CombinedOutput(); err != nil {
 		return Key{}, fmt.Errorf("make ssh key: %w: %s", err, bytes.TrimSpace(out))
 	}

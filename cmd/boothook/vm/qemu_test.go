@@ -1,0 +1,83 @@
+package vm
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestEC2(t *testing.T) {
+	one, two := EC2("i-1"), EC2("i-2")
+	if one == two || one != EC2("i-1") {
+		t.Errorf("EC2 gives %v for i-1 and %v for i-2", one, two)
+	}
+	// What ds-identify looks at: the UUID's first three digits, and that it
+	// is the serial number, too.
+	if !strings.HasPrefix(one.UUID, "ec2") || len(one.UUID) != 36 || one.Serial != one.UUID || one.Vendor != "Amazon EC2" {
+		t.Errorf("EC2(i-1) = %+v", one)
+	}
+}
+
+func TestDMIArgs(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		dmi  DMI
+		want []string
+	}{
+		{"none", DMI{}, nil},
+		{"all", DMI{Vendor: "V", Product: "P", UUID: "U", Serial: "S", AssetTag: "A"}, []string{
+			"-smbios", "type=0,vendor=V",
+			"-smbios", "type=1,manufacturer=V,product=P,serial=S,uuid=U",
+			"-smbios", "type=2,manufacturer=V,asset=A",
+			"-smbios", "type=3,manufacturer=V,asset=V",
+		}},
+		{"a comma is doubled", DMI{Product: "a,b"}, []string{"-smbios", "type=1,product=a,,b"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.dmi.args()); diff != "" {
+				t.Errorf("args (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReply(t *testing.T) {
+	for _, tt := range []struct {
+		name, in, want string
+	}{
+		{"answer", `{"return": {}}`, ""},
+		{"after greeting and event", `{"QMP": {"version": {}}}` + "\n" + `{"event": "POWERDOWN"}` + "\n" + `{"return": {}}`, ""},
+		{"refusal", `{"error": {"class": "CommandNotFound", "desc": "no such command"}}`, "no such command"},
+		{"silence", `{"QMP": {}}`, "connection closed without an answer"},
+		{"nonsense", `what`, "invalid character 'w' looking for beginning of value"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			if err := reply(bufio.NewScanner(strings.NewReader(tt.in))); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("reply = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestShellQuote(t *testing.T) {
+	in := []string{"qemu", "", "a b", "it's", "$HOME", "x=y,z"}
+	if got, want := shellQuote(in), `qemu '' 'a b' 'it'\''s' '$HOME' x=y,z`; got != want {
+		t.Errorf("shellQuote = %s, want %s", got, want)
+	}
+}
+
+func TestCPUModel(t *testing.T) {
+	in := "processor\t: 0\nmodel name\t: A CPU @ 2GHz\nflags\t: x\nprocessor\t: 1\nmodel name\t: Another\n"
+	if got, want := cpuModel(in), "A CPU @ 2GHz"; got != want {
+		t.Errorf("cpuModel = %q, want %q", got, want)
+	}
+	if got := cpuModel("none here"); got != "" {
+		t.Errorf("cpuModel of nothing = %q", got)
+	}
+}
