@@ -27,6 +27,7 @@ IN may also be a unified kernel image (UKI), or an add-on with an initrd.
 Examples:
   boothook bake --initrd initrd.img --out initrd-boothook.img
   boothook bake --initrd initrd.img --out new.img --cmdline 'boothook.source=ec2'
+  boothook bake --initrd initrd.img --out new.img --modules /lib/modules/6.1.0-56-cloud-amd64
   boothook bake --initrd new.img --check
   boothook bake --initrd new.img --undo --out initrd.img
 

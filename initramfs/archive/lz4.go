@@ -24,7 +24,6 @@ type lz4Reader struct {
 	in    []byte
 	block []byte
 	out   []byte // of block, not yet read
-	ended bool
 }
 
 func openLZ4(s *source) (io.Reader, error) {

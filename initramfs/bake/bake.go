@@ -16,6 +16,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
 
 	"boothook/initramfs/archive"
 	"boothook/initramfs/generators"
@@ -167,6 +168,9 @@ func (in *Initrd) settings(o Options) ([]archive.File, error) {
 	if len(o.CAs) > 0 {
 		files = append(files, archive.File{Name: CAs, Mode: mode, Data: o.CAs})
 	}
+	if i := strings.IndexFunc(o.Cmdline, unicode.IsControl); i >= 0 {
+		return nil, fmt.Errorf("kernel words with a control character at byte %d", i)
+	}
 	if len(o.Cmdline) > MaxCmdline {
 		return nil, fmt.Errorf("%w: kernel words of %d bytes", archive.ErrTooLarge, len(o.Cmdline))
 	}
@@ -183,6 +187,8 @@ func (in *Initrd) report(files []archive.File, o Options) Report {
 		Segments:    in.Segments,
 		Compression: o.Compress,
 		Install:     in.Generator.Install(),
+		Modules:     []string{},
+		Warnings:    []string{},
 	}
 	if rep.Compression == "" {
 		rep.Compression = in.compression()

@@ -226,6 +226,7 @@ func TestRefused(t *testing.T) {
 		{"a file in the way", initrd(t, archive.Zstd, file("/usr/lib/boothook", 0o644, "")), Options{Agent: agent}, "not a directory"},
 		{"a directory in the way", initrd(t, archive.Zstd, archive.File{Name: generators.Agent, Mode: archive.TypeDir | 0o755}), Options{Agent: agent}, "is a directory"},
 		{"words without end", good, Options{Agent: agent, Cmdline: strings.Repeat("a", MaxCmdline+1)}, "too large"},
+		{"words on two lines", good, Options{Agent: agent, Cmdline: "a\nb"}, "control character"},
 		{"a compression that is not written", good, Options{Agent: agent, Compress: archive.LZO}, "cannot be written"},
 	}
 	for _, tt := range tests {

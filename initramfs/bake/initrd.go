@@ -62,7 +62,7 @@ func Open(r io.ReaderAt, size int64) (*Initrd, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Initrd{Size: size, Tree: t, Segments: segments}
+	in := &Initrd{Size: size, Tree: t, Segments: segments, Kernels: []string{}}
 	if len(segments) == 0 {
 		return nil, fmt.Errorf("%w: no cpio archive in %d bytes", archive.ErrMalformed, size)
 	}
