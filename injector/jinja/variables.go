@@ -59,7 +59,7 @@ func aliasOf(key string) string {
 
 // operatorLength is the length of the operator that s begins with.
 func operatorLength(s string) int {
-	for _, op := range operators {
+	for op := range strings.SplitSeq(operators, " ") {
 		if strings.HasPrefix(s, op) {
 			return len(op)
 		}

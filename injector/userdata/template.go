@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"boothook/injector/jinja"
@@ -20,59 +21,55 @@ var errNoTemplate = errors.New(`template: its first line has to be "## template:
 // along. Missing variables are warnings. parts is not changed.
 func Render(parts []Part, vars map[string]any) ([]Part, []instance.Problem) {
 	var problems []instance.Problem
-	out := make([]Part, len(parts))
-	for i, p := range parts {
-		if p.Type == TypeJinja && p.Err == nil {
-			var missing []string
-			p, missing = p.render(vars)
-			if p.Err != nil {
-				problems = append(problems, p.problem(p.Err))
-			}
-			if len(missing) > 0 {
-				warning := p.problem(fmt.Errorf("template: no such variables: %s", strings.Join(missing, ", ")))
-				warning.Line, warning.Warning = 0, true
-				problems = append(problems, warning)
-			}
+	parts = slices.Clone(parts)
+	for i := range parts {
+		p := &parts[i]
+		if p.Type != TypeJinja || p.Err != nil {
+			continue
 		}
-		out[i] = p
+		problem := instance.Problem{Origin: p.Origin, Part: p.Name}
+		missing, err := p.render(vars)
+		if len(missing) > 0 {
+			problem.Message, problem.Warning = "template: no such variables: "+strings.Join(missing, ", "), true
+			problems = append(problems, problem)
+		}
+		if p.Err = err; err != nil {
+			problem.Message, problem.Warning, problem.Line = err.Error(), false, 1
+			var at *jinja.Error
+			if errors.As(err, &at) {
+				problem.Line = at.Line
+			}
+			problems = append(problems, problem)
+		}
 	}
-	return out, problems
+	return parts, problems
 }
 
-// problem reports err of a part, at the line that a template's error names.
-func (p Part) problem(err error) instance.Problem {
-	out := instance.Problem{Origin: p.Origin, Part: p.Name, Line: 1, Message: err.Error()}
-	var at *jinja.Error
-	if errors.As(err, &at) {
-		out.Line = at.Line + 1 // the template's own first line
-		out.Message = "template: " + at.Err.Error()
-	}
-	return out
-}
-
-func (p Part) render(vars map[string]any) (_ Part, missing []string) {
+// render puts what the template p gives in its place.
+func (p *Part) render(vars map[string]any) (missing []string, err error) {
 	template, err := templateText(p.Body)
 	if err != nil {
-		p.Err = err
-		return p, nil
+		return nil, err
 	}
 	text, missing, err := jinja.Render(template, vars)
 	if err != nil {
-		p.Err = err
-		return p, nil
+		var at *jinja.Error
+		if errors.As(err, &at) {
+			at.Line++ // for the line that is not part of the template
+		}
+		return nil, err
 	}
 	p.Body, p.Type = text, Sniff(text)
 	switch p.Type {
 	case TypeCloudConfig, TypeScript, TypeBoothook:
+		return missing, nil
 	case "":
-		p.Type = TypeUnknown
-		if len(text) > 0 {
-			p.Err = fmt.Errorf("%w: once rendered, %s", ErrUnhandled, announcesNothing(text))
+		if p.Type = TypeUnknown; len(text) == 0 {
+			return missing, nil
 		}
-	default:
-		p.Err = fmt.Errorf("%w: %s cannot be a template", ErrUnhandled, p.Type)
+		return missing, fmt.Errorf("%w: once rendered, %s", ErrUnhandled, announcesNothing(text))
 	}
-	return p, missing
+	return missing, fmt.Errorf("%w: %s cannot be a template", ErrUnhandled, p.Type)
 }
 
 // Holds gives the type that a part has once it is rendered, as far as its
