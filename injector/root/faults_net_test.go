@@ -96,6 +96,20 @@ func TestReadOnlyPart(t *testing.T) {
 	}
 }
 
+// TestReadOnlyRoot: a root that is read-only as a whole is an error, unless
+// there is nothing to write.
+func TestReadOnlyRoot(t *testing.T) {
+	r := extRoot(t, "16M")
+	run(t, "mount", "-o", "remount,ro", r.dir)
+	_, err := r.Apply(context.Background(), plan.Plan{Steps: []plan.Step{file("/etc/new", "x")}}, Options{})
+	if !errors.Is(err, ErrReadOnly) {
+		t.Errorf("error %v", err)
+	}
+	if res := apply(t, r, plan.Step{Kind: plan.Remove, Path: "/etc/none"}); res.Steps[0].Status != Unchanged {
+		t.Errorf("steps %+v", res.Steps)
+	}
+}
+
 // TestDevices: a device node is neither opened nor replaced.
 func TestDevices(t *testing.T) {
 	r := newRoot(t)

@@ -3,7 +3,9 @@ package root
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -322,4 +324,13 @@ func (t *tree) names(n *node) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// sortedKids are the places known in a directory, by name.
+func sortedKids(n *node) []*node {
+	kids := make([]*node, 0, len(n.kids))
+	for _, name := range slices.Sorted(maps.Keys(n.kids)) {
+		kids = append(kids, n.kids[name])
+	}
+	return kids
 }
