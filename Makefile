@@ -24,6 +24,7 @@ setup: ## install what is needed from Debian
 build: ## the binaries, in bin/
 	$(GOBUILD) -o bin/boothook ./cmd/boothook
 	$(GOBUILD) -gcflags=all=-l -o bin/boothook-agent ./cmd/boothook-agent
+	$(GOBUILD) -o bin/boothook-tls ./cmd/boothook-tls
 
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
 	scripts/demo

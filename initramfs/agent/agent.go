@@ -100,6 +100,9 @@ func newBoot(e Env) (*boot, error) {
 		return nil, err
 	}
 	evidence := e.evidence(options)
+	if len(platform.Detect(evidence)) == 0 {
+		evidence.Labels = e.labels()
+	}
 	b := &boot{
 		env: e, options: options, log: NewLog(options.Debug, e.LogTo),
 		evidence: evidence, matches: platform.Detect(evidence),
@@ -124,13 +127,7 @@ func (b *boot) run(ctx context.Context) *report.Report {
 	budget, cancel := context.WithTimeout(ctx, b.options.Net.Timeout)
 	defer cancel()
 	end, _ := budget.Deadline()
-	network, err := b.raise(ctx)
-	got := make(chan obtained, 1)
-	if err != nil {
-		got <- obtained{err: err}
-	} else {
-		go func() { got <- b.obtain(budget, network) }()
-	}
+	got, network := b.seek(budget)
 
 	root, err := b.await(ctx)
 	if err != nil {
@@ -138,12 +135,27 @@ func (b *boot) run(ctx context.Context) *report.Report {
 	} else {
 		b.mark("root is mounted")
 		b.tell("waiting for the network and the user-data", time.Until(end))
-		b.inject(ctx, root, b.take(budget, got))
+		a := b.take(budget, got)
+		b.tellSource(budget, a, b.inject(ctx, root, a))
 	}
-
 	b.leaveNetwork(network)
 	b.finish()
 	return &b.report
+}
+
+// seek begins to look for the instance's data where it can be now.
+func (b *boot) seek(ctx context.Context) (<-chan obtained, *network) {
+	got := make(chan obtained, 1)
+	if !b.wantsNetwork() {
+		return got, nil // volumes come with the root device: see take
+	}
+	network, err := b.raise(ctx)
+	if err != nil {
+		got <- obtained{err: err}
+		return got, nil
+	}
+	go func() { got <- b.obtain(ctx, network) }()
+	return got, network
 }
 
 // leaveNetwork puts the network back, or hands it over.
@@ -157,8 +169,21 @@ func (b *boot) leaveNetwork(n *network) {
 	b.mark("network left")
 }
 
-// take waits for what is obtained, at most until the budget is spent.
+// take waits for what is obtained, at most until the budget is spent. The
+// block devices are there now, so volumes are looked at first, unless the
+// network has answered already.
 func (b *boot) take(budget context.Context, got <-chan obtained) obtained {
+	select {
+	case a := <-got:
+		return a
+	default:
+	}
+	if a, ok := b.local(budget); ok {
+		return a
+	}
+	if !b.wantsNetwork() {
+		return obtained{err: errNoAnswer}
+	}
 	select {
 	case a := <-got:
 		return a

@@ -25,22 +25,23 @@ const runMount = "/run"
 // inject does to the root what was obtained asks for, and keeps the report
 // there. Without anything obtained the injector falls back on what the root
 // has stored, if it may.
-func (b *boot) inject(ctx context.Context, dir string, a obtained) {
-	if a.err != nil {
+func (b *boot) inject(ctx context.Context, dir string, a obtained) (outcome instance.Outcome) {
+	switch {
+	case a.err != nil:
 		b.problem(instance.Problem{Origin: b.report.Source, Message: a.err.Error()})
-	} else {
-		defer a.client.Close()
+	case a.client != nil:
 		b.used(a)
 	}
 	output, err := os.OpenFile(b.env.path(hookLogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
 		b.fail("hooks", fmt.Errorf("make the hooks' log: %w", err))
-		return
+		return outcome
 	}
 	defer output.Close()
 	work := func(r *root.Root) error {
 		result := injector.Inject(ctx, r, a.prepared, b.injection(a, output))
-		b.learn(result, a.err)
+		outcome = result.Outcome
+		b.learn(result)
 		return b.keep(r)
 	}
 	if b.options.Mode == words.DryRun {
@@ -50,7 +51,9 @@ func (b *boot) inject(ctx context.Context, dir string, a obtained) {
 	}
 	if err != nil {
 		b.fail("root", err)
+		outcome.Applied = false
 	}
+	return outcome
 }
 
 func readOnly(dir string, work func(*root.Root) error) error {
@@ -76,11 +79,14 @@ func (b *boot) injection(a obtained, output io.Writer) injector.Options {
 		HookTimeout: in.HookTimeout, DryRun: b.options.Mode == words.DryRun,
 		AgainEachBoot: in.AgainEachBoot, RequireSigned: in.RequireSigned,
 		KeepCloudInit: in.KeepCloudInit, CloudConfig: in.CloudConfig,
-		Sign: b.matches[0].Sign, HookOutput: output,
+		Sign: a.match.Sign, HookOutput: output,
 		Stage: func(stage string, within time.Duration) {
 			b.mark(stage)
 			b.tell(stage, within)
 		},
+	}
+	if a.err != nil {
+		o.Sign = b.matches[0].Sign
 	}
 	if a.client != nil {
 		o.Get, o.ResolvConf = a.client, a.lease.ResolvConf()
@@ -101,7 +107,7 @@ func (b *boot) used(a obtained) {
 }
 
 // learn takes the injector's result into the report.
-func (b *boot) learn(result injector.Result, fetchErr error) {
+func (b *boot) learn(result injector.Result) {
 	b.mark("root customized")
 	b.problem(result.Outcome.Problems...)
 	b.lock.Lock()
@@ -109,6 +115,9 @@ func (b *boot) learn(result injector.Result, fetchErr error) {
 	r := &b.report
 	r.InstanceID, r.Hostname = result.Instance.ID, result.Hostname
 	r.NewInstance = result.Outcome.NewInstance
+	if result.Instance.Source != "" {
+		r.Source = result.Instance.Source
+	}
 	switch {
 	case b.options.Mode == words.DryRun:
 		r.Result = report.DryRun

@@ -23,10 +23,19 @@ func Late(ctx context.Context, e Env, root string) error {
 	if err != nil {
 		return err
 	}
-	if options.Mode == words.Off || e.decidedAlready() {
+	if options.Mode == words.Off {
 		return nil
 	}
 	log := NewLog(options.Debug, e.LogTo)
+	if e.decidedAlready() {
+		// The block devices were not there yet; they are now.
+		if len(e.labels()) == 0 {
+			return nil
+		}
+		if err := e.leaveWorker(e.now()); err != nil {
+			return err
+		}
+	}
 	if root, err = filepath.Abs(root); err != nil {
 		return fmt.Errorf("late call: %w", err)
 	}

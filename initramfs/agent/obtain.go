@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
+	"boothook/netboot/platform"
 	"boothook/netboot/source"
 )
 
@@ -30,6 +32,7 @@ var errNoAnswer = errors.New("no source answered")
 // What was obtained: an instance and the way it came by.
 type obtained struct {
 	prepared *injector.Prepared
+	match    platform.Match
 	lease    nic.Lease
 	client   *fetch.Client
 	err      error
@@ -69,8 +72,10 @@ func (n *network) end(leases []nic.Lease) error {
 // raise begins to load drivers and to lease addresses, and returns at once.
 func (b *boot) raise(ctx context.Context) (*network, error) {
 	o := nic.Options{
-		Only:    b.options.Net.NIC,
-		Virtual: b.env.ByHand,
+		Only:       b.options.Net.NIC,
+		Virtual:    b.env.ByHand,
+		LinkLocal4: b.matched("digitalocean"),
+		LinkLocal6: b.matched("openstack"),
 		// A recognised cloud's network stands more questions than a switch
 		// that guards against floods.
 		Pace: nic.CloudPace,
@@ -103,6 +108,11 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		go b.loadDrivers(ctx)
 	}
 	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop}, nil
+}
+
+// matched says that a source is among those to be asked.
+func (b *boot) matched(name string) bool {
+	return slices.ContainsFunc(b.matches, func(m platform.Match) bool { return m.Source == name })
 }
 
 // ownStack says that the initrd's own network stack is at work, or will be:
@@ -192,17 +202,17 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 
 // askOver asks the sources in their order over one NIC.
 func (b *boot) askOver(ctx context.Context, lease nic.Lease) obtained {
-	client := fetch.New(fetch.Config{Dial: lease.DialContext, Version: b.env.Version})
+	client := b.client(lease)
 	err := errNoAnswer
 	for _, match := range b.matches {
 		var inst instance.Instance
-		inst, err = source.Fetch(ctx, match, source.Env{HTTP: client, Evidence: b.evidence})
+		inst, err = source.Fetch(ctx, match, b.sourceEnv(lease, client))
 		if err == nil {
 			inst, err = b.otherUserData(ctx, client, inst)
 		}
 		if err == nil {
 			p := injector.Prepared{Instance: inst}
-			return obtained{prepared: &p, lease: lease, client: client}
+			return obtained{prepared: &p, match: match, lease: lease, client: client}
 		}
 	}
 	client.Close()
