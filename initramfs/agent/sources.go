@@ -1,0 +1,182 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"boothook/injector"
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/nic"
+	"boothook/netboot/platform"
+	"boothook/netboot/source"
+	"boothook/netboot/volume"
+)
+
+// What bake puts into the initrd beside the agent.
+const (
+	tlsPipe   = "/usr/lib/boothook/boothook-tls"
+	bakedMark = "/usr/lib/boothook/baked.json"
+	bakedCAs  = "/etc/boothook/ca.pem"
+	ownCAs    = "/etc/ssl/certs" // of an initrd that has some
+)
+
+// maxMark bounds what is read of bakedMark.
+const maxMark = 64 << 10
+
+// azureWireserver is the DHCP option by which Azure names its wire server.
+const azureWireserver = 245
+
+// A seed is a volume that may hold an instance's data.
+type seed = volume.Found
+
+// scan looks at the volumes that are there now.
+func (e Env) scan() []seed {
+	found, err := volume.Scan(e.Sysfs, "/dev", func(label string) bool {
+		l := strings.ToLower(label)
+		return l == "cidata" || l == "config-2"
+	})
+	if err != nil {
+		return nil // a machine whose block devices cannot be listed has no seed
+	}
+	return found
+}
+
+// labels are those of the volumes that are there now.
+func (e Env) labels() []string {
+	var labels []string
+	for _, v := range e.scan() {
+		labels = append(labels, v.Label)
+		v.Close()
+	}
+	return labels
+}
+
+// local asks the sources that need no network, with the volumes as they are.
+func (b *boot) local(ctx context.Context) (obtained, bool) {
+	volumes := b.env.scan()
+	defer func() {
+		for _, v := range volumes {
+			v.Close()
+		}
+	}()
+	ev := b.evidence
+	ev.Labels = nil
+	var known []source.Volume
+	for _, v := range volumes {
+		ev.Labels = append(ev.Labels, v.Label)
+		known = append(known, source.Volume{Label: v.Label, FS: v.FS})
+	}
+	for _, m := range platform.Detect(ev) {
+		s, err := source.Find(m.Source)
+		if err != nil || s.Network {
+			continue
+		}
+		if server, err := source.NoCloudServer(ev, known); m.Source == "nocloud" && (err != nil || server != "") {
+			continue // over the network, then
+		}
+		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: known, Sysfs: b.env.Sysfs})
+		if err != nil {
+			b.problem(instance.Problem{Origin: m.Source, Message: err.Error(), Warning: true})
+			continue
+		}
+		p := injector.Prepare(ctx, inst, nil)
+		b.mark("instance read from " + m.Because)
+		return obtained{prepared: &p, match: m}, true
+	}
+	return obtained{}, false
+}
+
+// wantsNetwork says that some match has to be asked over the network.
+func (b *boot) wantsNetwork() bool {
+	for _, m := range b.matches {
+		if s, err := source.Find(m.Source); err != nil || s.Network {
+			return true
+		}
+		if m.Source == "nocloud" {
+			if server, err := source.NoCloudServer(b.evidence, nil); err != nil || server != "" {
+				return true
+			}
+		}
+	}
+	return b.options.Source.URL != ""
+}
+
+// client makes what asks over one lease.
+func (b *boot) client(lease nic.Lease) *fetch.Client {
+	cfg := fetch.Config{Dial: lease.DialContext, Version: b.env.Version, Packet: packetOver(lease)}
+	if _, err := os.Stat(tlsPipe); err == nil {
+		pipe := fetch.TLSPipe{Path: tlsPipe, CA: bakedCAs, NotBefore: notBefore()}
+		if _, err := os.Stat(bakedCAs); err != nil {
+			pipe.CA = ownCAs
+		}
+		cfg.TLS = pipe.Wrap
+	}
+	return fetch.New(cfg)
+}
+
+// packetOver opens UDP sockets on a lease's NIC.
+func packetOver(lease nic.Lease) func(context.Context, string) (net.PacketConn, net.Addr, error) {
+	return func(ctx context.Context, addr string) (net.PacketConn, net.Addr, error) {
+		d := lease.Dialer()
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, nil, err
+		}
+		ips, err := d.Resolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			return nil, nil, err
+		}
+		to, err := netip.ParseAddrPort(net.JoinHostPort(ips[0].Unmap().String(), port))
+		if err != nil {
+			return nil, nil, err
+		}
+		conn, err := (&net.ListenConfig{Control: d.Control}).ListenPacket(ctx, "udp", ":0")
+		if err != nil {
+			return nil, nil, err
+		}
+		return conn, net.UDPAddrFromAddrPort(to), nil
+	}
+}
+
+// notBefore is the earliest that it can be, for certificates on a machine
+// whose clock was never set: when the initrd was baked.
+func notBefore() time.Time {
+	var mark struct {
+		NotBefore int64 `json:"not_before"`
+	}
+	text, err := readSome(bakedMark, maxMark)
+	if err != nil || json.Unmarshal(text, &mark) != nil {
+		return time.Time{}
+	}
+	return time.Unix(mark.NotBefore, 0)
+}
+
+// sourceEnv is what a source sees over one lease.
+func (b *boot) sourceEnv(lease nic.Lease, client *fetch.Client) source.Env {
+	e := source.Env{HTTP: client, Evidence: b.evidence, Sysfs: b.env.Sysfs,
+		LowPort: fetch.New(fetch.Config{Dial: fetch.LowPort(lease.Dialer()), Version: b.env.Version}),
+		Lease:   source.Lease{Interface: lease.Name, ServerID: lease.ServerID, Gateway: lease.Gateway},
+	}
+	if server, ok := netip.AddrFromSlice(lease.Options[azureWireserver]); ok {
+		e.Lease.Wireserver = server
+	}
+	return e
+}
+
+// tellSource lets the cloud know what became of the instance, while the
+// network is still there.
+func (b *boot) tellSource(ctx context.Context, a obtained, out instance.Outcome) {
+	if a.client == nil {
+		return
+	}
+	if err := source.Tell(ctx, a.match.Source, b.sourceEnv(a.lease, a.client), out); err != nil {
+		b.problem(instance.Problem{Origin: a.match.Source, Message: fmt.Sprintf("tell the source the outcome: %v", err)})
+	}
+}
