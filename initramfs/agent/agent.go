@@ -194,7 +194,7 @@ func (b *boot) take(budget context.Context, got <-chan obtained) obtained {
 	case a := <-got:
 		return a
 	case <-time.After(100 * time.Millisecond):
-		return obtained{err: fmt.Errorf("%w within %v", errNoAnswer, b.options.Net.Timeout)}
+		return obtained{err: b.noAnswer(nil)}
 	}
 }
 

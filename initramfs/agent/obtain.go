@@ -170,7 +170,7 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 	var (
 		wait    sync.WaitGroup
 		answers = make(chan obtained)
-		lastErr = errNoAnswer
+		lastErr error
 	)
 	go func() {
 		defer close(answers)
@@ -197,7 +197,16 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 		}
 		return b.prepare(ctx, a)
 	}
-	return obtained{err: lastErr}
+	return obtained{err: b.noAnswer(lastErr)}
+}
+
+// noAnswer says that the budget is spent, and what the last NIC said.
+func (b *boot) noAnswer(last error) error {
+	err := fmt.Errorf("%w within %v", errNoAnswer, b.options.Net.Timeout)
+	if last == nil || errors.Is(last, errNoAnswer) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, last)
 }
 
 // askOver asks the sources in their order over one NIC.
