@@ -22,7 +22,7 @@ import (
 
 // container makes a root over the machine's own and boots its systemd there,
 // alone in its namespaces, with no unit but the bare targets, the jobs and a
-// check. $1 is a work directory that holds "etc", the planned files.
+// check. $1 is a work directory that holds "etc" and "var", the planned files.
 const container = `set -e
 mount --make-rprivate /
 mkdir -p "$1/over" "$1/root" && mount -t tmpfs tmpfs "$1/over" && mkdir "$1/over/up" "$1/over/work"
@@ -36,17 +36,19 @@ mkdir "$R/dev/pts" "$R/dev/shm"; : >"$R/dev/console"; : >"$1/console"; mount --b
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
 	mount -t tmpfs tmpfs "$R/sys/fs/cgroup" && mkdir "$R/sys/fs/cgroup/systemd"
 	mount -t cgroup -o none,name=systemd cgroup "$R/sys/fs/cgroup/systemd"
+else
+	mount -t cgroup2 cgroup2 "$R/sys/fs/cgroup"
 fi
 mkdir "$1/mnt" && chmod 777 "$1/mnt" && mount --bind "$1/mnt" "$R/mnt" && : >"$R/mnt/log" && chmod 666 "$R/mnt/log"
 rm -rf "$R"/etc/systemd/system "$R"/lib/systemd/system/*.wants "$R"/lib/systemd/system-generators "$R"/etc/init.d
 mkdir "$R/lib/systemd/system-generators"
-cp -a "$1/etc" "$R/"
+cp -a "$1/etc" "$1/var" "$R/"
 exec chroot "$R" env -i container=other PATH="$PATH" /lib/systemd/systemd --system --unit=multi-user.target --log-target=console
 `
 
 // checkUnit looks at the jobs after everything, stops some, and ends the boot.
 const checkUnit = `[Unit]
-After=multi-user.target late.service
+After=multi-user.target late.service boothook-final.service
 [Service]
 ExecStart=/bin/sh /etc/check
 `
@@ -54,6 +56,7 @@ ExecStart=/bin/sh /etc/check
 const checkScript = `sleep 4
 systemctl reload reloaded; sleep 0.5
 systemctl show -p Id,ActiveState,Result,MainPID '*.service' >/mnt/show
+cp /run/boothook/late /var/lib/cloud/instance/boot-finished /var/log/cloud-init-output.log /mnt/
 cat /proc/$(systemctl show --value -p MainPID forking)/cmdline >/mnt/forking
 echo == stopping >>/mnt/log
 systemctl stop stubborn interrupted surrounded state prepared
@@ -76,6 +79,7 @@ func TestJobsRunUnderSystemd(t *testing.T) {
 	for _, f := range archive.Files {
 		parts = append(parts, userdata.Part{Name: f.Name, Type: userdata.TypeUpstartJob, Body: f.Data})
 	}
+	parts = append(parts, userdata.Part{Name: "script", Type: userdata.TypeScript, Body: []byte("#!/bin/sh\necho script >> /mnt/log\nexit 3\n")})
 	r := planOf(plan.Systemd, parts...)
 	for _, p := range r.Problems {
 		if !p.Warning {
@@ -83,17 +87,17 @@ func TestJobsRunUnderSystemd(t *testing.T) {
 		}
 	}
 	for _, s := range r.Steps {
-		if s.Why.Part != "boothook" {
-			write(t, dir, s)
-		}
+		write(t, dir, s)
 	}
+	write(t, dir, plan.Step{Kind: plan.Link, Path: "/var/lib/cloud/instance", Target: instanceDir})
 	write(t, dir, plan.Step{Kind: plan.File, Path: systemdUnits + "/check.service", Body: []byte(checkUnit), Mode: 0o644})
 	write(t, dir, plan.Step{Kind: plan.Link, Path: systemdUnits + "/multi-user.target.wants/check.service", Target: "../check.service"})
 	write(t, dir, plan.Step{Kind: plan.File, Path: "/etc/check", Body: []byte(checkScript), Mode: 0o755})
 
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "unshare", "-pfmuinC", "--kill-child=KILL", "sh", "-c", container, "sh", dir)
+	group := ownGroup(t)
+	cmd := exec.CommandContext(ctx, "sh", "-c", `echo $$ >"$2/cgroup.procs"; exec unshare -pfmuinC --kill-child=KILL sh -c "$0" sh "$1"`, container, dir, group)
 	cmd.WaitDelay = 5 * time.Second
 	out, _ := cmd.CombinedOutput()
 	if _, err := os.Stat(filepath.Join(dir, "mnt/done")); err != nil {
@@ -105,6 +109,38 @@ func TestJobsRunUnderSystemd(t *testing.T) {
 	checkRuns(t, booted)
 	checkStates(t, dir)
 	checkStopped(t, stopped)
+	if late := read(t, dir, "late"); !strings.Contains(late, `"name":"scripts/script","exit":3}`) || read(t, dir, "boot-finished") == "" ||
+		!strings.Contains(read(t, dir, "cloud-init-output.log"), "1 late scripts failed") {
+		t.Errorf("late: %s", late)
+	}
+}
+
+// ownGroup makes a control group for the container, and takes it and all that
+// systemd made below it away afterwards.
+func ownGroup(t *testing.T) string {
+	parent := "/sys/fs/cgroup"
+	if _, err := os.Stat(parent + "/cgroup.controllers"); err != nil {
+		parent += "/systemd"
+	}
+	group, err := os.MkdirTemp(parent, "boothook-jobs-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		var dirs []string
+		filepath.WalkDir(group, func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				dirs = append(dirs, path)
+			}
+			return nil
+		})
+		for _, dir := range slices.Backward(dirs) {
+			if err := os.Remove(dir); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return group
 }
 
 func write(t *testing.T, dir string, s plan.Step) {
@@ -138,6 +174,9 @@ func checkOrder(t *testing.T, log []string) {
 			t.Errorf("%q is at %d, what goes before it at %d:\n%s", line, i, last, strings.Join(log, "\n"))
 		}
 		last = i
+	}
+	if slices.Index(log, "script") < slices.Index(log, "follower service") {
+		t.Errorf("the late script did not run last:\n%s", strings.Join(log, "\n"))
 	}
 	if log[0] != "early early ec2-boot-hook" || slices.Index(log, "late") < slices.Index(log, "service") {
 		t.Errorf("order:\n%s", strings.Join(log, "\n"))
@@ -179,7 +218,7 @@ func checkStates(t *testing.T, dir string) {
 		"service": "active success", "dependant": "active success", "prepared": "active success", "forking": "active success",
 		"state": "active success", "shrugging": "active success", "stubborn": "active success", "surrounded": "active success",
 		"respawned": "failed", "respawned-always": "failed", "strict": "failed exit-code", "unprepared": "failed exit-code",
-		"missing": "failed", "failing-holder": "failed exit-code",
+		"missing": "failed", "boothook-final": "failed exit-code", "failing-holder": "failed exit-code",
 	}
 	for name, state := range want {
 		if !strings.HasPrefix(got[name], state) {
