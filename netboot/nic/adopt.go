@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"boothook/netboot/rtnl"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -24,37 +25,35 @@ const maxConf = 64 << 10
 // that reaches further than the link: IPv4 before IPv6. An IPv6 address that the
 // kernel made of a router's announcement is nobody's. On a link that we raised
 // only IPv4 tells.
-func foreignAddr(h *netlink.Handle, l *link, family int) (netip.Prefix, bool) {
-	addrs, err := linkAddrs(h, l, family)
+func foreignAddr(c *rtnl.Conn, l *link, family uint8) (netip.Prefix, bool) {
+	addrs, err := c.Addrs(l.index, family)
 	if err != nil {
 		return netip.Prefix{}, false
 	}
 	var found netip.Prefix
 	for _, a := range addrs {
-		ip, ok := netip.AddrFromSlice(a.IP)
+		is4 := a.Prefix.Addr().Is4()
 		byHand := a.Flags&(unix.IFA_F_PERMANENT|unix.IFA_F_NOPREFIXROUTE) != 0
-		if !ok || a.Scope == unix.RT_SCOPE_LINK || ip.Is6() && (!byHand || !usable(a)) {
+		if a.Scope == unix.RT_SCOPE_LINK || !is4 && (!byHand || !usable(&a)) {
 			continue
 		}
-		bits, _ := a.Mask.Size()
-		p := netip.PrefixFrom(ip.Unmap(), bits)
-		if p.Addr().Is4() {
-			return p, true
+		if is4 {
+			return a.Prefix, true
 		}
-		found = p
+		found = a.Prefix
 	}
 	return found, found.IsValid()
 }
 
 // adopt describes a link that the initrd's own stack has configured. It waits
 // a little for the default route, and changes nothing.
-func adopt(ctx context.Context, h *netlink.Handle, l *link, prefix netip.Prefix) Lease {
+func adopt(ctx context.Context, c *rtnl.Conn, l *link, prefix netip.Prefix) Lease {
 	lease := Lease{By: ByAdopted, Adopted: true, Prefix: prefix}
 	bounded, cancel := context.WithTimeout(ctx, adoptWait)
 	defer cancel()
 	// A link without a default route is adopted all the same.
-	_ = l.until(bounded, func(netlink.LinkAttrs) bool {
-		lease.Routes, lease.Gateway = foreignRoutes(h, l, prefix.Addr().Is4())
+	_ = l.until(bounded, func(*rtnl.Link) bool {
+		lease.Routes, lease.Gateway = foreignRoutes(c, l, prefix.Addr().Is4())
 		return lease.Gateway.IsValid()
 	})
 	attrs, _ := l.now()
@@ -70,30 +69,19 @@ func adopt(ctx context.Context, h *netlink.Handle, l *link, prefix netip.Prefix)
 }
 
 // foreignRoutes reads the link's routes of one family, beside the subnets' own.
-func foreignRoutes(h *netlink.Handle, l *link, v4 bool) (routes []Route, gateway netip.Addr) {
-	all, err := linkRoutes(h, l)
+func foreignRoutes(c *rtnl.Conn, l *link, v4 bool) (routes []Route, gateway netip.Addr) {
+	all, err := linkRoutes(c, l)
 	if err != nil {
 		return nil, netip.Addr{}
 	}
 	for _, r := range all {
-		via, ok := netip.AddrFromSlice(r.Gw)
-		via = via.Unmap()
-		if !ok || via.Is4() != v4 {
+		if !r.Via.IsValid() || r.Via.Is4() != v4 {
 			continue
 		}
-		dst := netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-		if v4 {
-			dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if r.Dst.Bits() == 0 && !gateway.IsValid() {
+			gateway = r.Via
 		}
-		if r.Dst != nil {
-			ip, _ := netip.AddrFromSlice(r.Dst.IP)
-			bits, _ := r.Dst.Mask.Size()
-			dst = netip.PrefixFrom(ip.Unmap(), bits)
-		}
-		if isDefault(r) && !gateway.IsValid() {
-			gateway = via
-		}
-		routes = append(routes, Route{Dst: dst, Via: via})
+		routes = append(routes, Route{Dst: r.Dst, Via: r.Via})
 	}
 	return routes, gateway
 }

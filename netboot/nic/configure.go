@@ -3,11 +3,11 @@ package nic
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"boothook/netboot/rtnl"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -22,8 +22,8 @@ const routeMetric = 1024
 // their hardware, and here the smaller frames are all that matters. A gateway
 // outside the subnet is told to be on the link, as it is with a /32 lease.
 // After an error the address is off again.
-func apply(h *netlink.Handle, l *link, lease *Lease) (err error) {
-	addr := &netlink.Addr{IPNet: ipNet(lease.Prefix), Flags: unix.IFA_F_NOPREFIXROUTE}
+func apply(c *rtnl.Conn, l *link, lease *Lease) (err error) {
+	addr := &rtnl.Addr{Index: l.index, Prefix: lease.Prefix, Flags: unix.IFA_F_NOPREFIXROUTE}
 	if lease.Prefix.Addr().Is6() {
 		addr.Flags |= unix.IFA_F_NODAD
 	} else if lease.By == ByLinkLocal {
@@ -34,15 +34,14 @@ func apply(h *netlink.Handle, l *link, lease *Lease) (err error) {
 		if !lease.At.IsZero() { // put on again
 			left -= time.Since(lease.At)
 		}
-		addr.ValidLft = max(1, int(left.Seconds()))
-		addr.PreferedLft = addr.ValidLft
+		addr.Valid = uint32(max(1, left/time.Second))
 	}
-	if err := h.AddrReplace(l.device(), addr); err != nil {
+	if err := c.ReplaceAddr(addr); err != nil {
 		return fmt.Errorf("add address %s: %w", lease.Prefix, err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, h.AddrDel(l.device(), addr))
+			err = errors.Join(err, c.DeleteAddr(addr))
 		}
 	}()
 	mtu := lease.MTU
@@ -54,34 +53,32 @@ func apply(h *netlink.Handle, l *link, lease *Lease) (err error) {
 		routes = append([]Route{{Dst: subnet}}, routes...)
 	}
 	for _, r := range routes {
-		if err := h.RouteReplace(kernelRoute(l.index, lease.Prefix, r, mtu)); err != nil {
+		if err := c.ReplaceRoute(kernelRoute(l.index, lease.Prefix, r, mtu)); err != nil {
 			return fmt.Errorf("add route to %s: %w", r.Dst, err)
 		}
 	}
 	return nil
 }
 
-// kernelRoute is r in netlink's terms.
-func kernelRoute(index int, prefix netip.Prefix, r Route, mtu int) *netlink.Route {
-	k := &netlink.Route{
-		LinkIndex: index,
-		Dst:       ipNet(r.Dst),
-		Src:       prefix.Addr().AsSlice(),
-		Protocol:  unix.RTPROT_DHCP,
-		Priority:  routeMetric + index,
-		MTU:       mtu,
-		Scope:     netlink.SCOPE_LINK,
+// kernelRoute is r in the kernel's terms.
+func kernelRoute(index int, prefix netip.Prefix, r Route, mtu int) *rtnl.Route {
+	k := &rtnl.Route{
+		Index:    index,
+		Dst:      r.Dst,
+		Src:      prefix.Addr(),
+		Table:    unix.RT_TABLE_MAIN,
+		Metric:   uint32(routeMetric + index),
+		MTU:      uint32(mtu),
+		Protocol: unix.RTPROT_DHCP,
+		Scope:    unix.RT_SCOPE_LINK,
+		Type:     unix.RTN_UNICAST,
 	}
 	if r.Via.IsValid() {
-		k.Scope = netlink.SCOPE_UNIVERSE
-		k.Gw = r.Via.AsSlice()
+		k.Scope = unix.RT_SCOPE_UNIVERSE
+		k.Via = r.Via
 		if r.Via.Is4() && (!prefix.Contains(r.Via) || prefix.IsSingleIP()) {
-			k.Flags = int(netlink.FLAG_ONLINK)
+			k.Flags = unix.RTNH_F_ONLINK
 		}
 	}
 	return k
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

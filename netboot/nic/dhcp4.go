@@ -9,10 +9,11 @@ import (
 	"net/netip"
 	"time"
 
+	"boothook/netboot/rtnl"
+
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -66,9 +67,9 @@ func lease4(ctx context.Context, l *link, o *Options, log func(string)) (Lease, 
 	}
 	defer conn.Close()
 	attrs, _ := l.now()
-	c := &client4{conn: conn, hw: attrs.HardwareAddr, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, shunned: map[string]bool{}}
+	c := &client4{conn: conn, hw: attrs.Addr, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, shunned: map[string]bool{}}
 	defer interrupt(ctx, conn)()
-	if attrs.OperState != netlink.OperUp {
+	if attrs.Oper != rtnl.OperUp {
 		go askAgainWhenUp(ctx, l, conn)
 	}
 	for {
@@ -95,7 +96,7 @@ func lease4(ctx context.Context, l *link, o *Options, log func(string)) (Lease, 
 // answered in between is lost (veth drops it until its queue is attached); yet
 // to wait for it would cost a second on others, as the kernel may report it late.
 func askAgainWhenUp(ctx context.Context, l *link, conn net.PacketConn) {
-	if l.until(ctx, func(a netlink.LinkAttrs) bool { return a.OperState == netlink.OperUp }) == nil {
+	if l.until(ctx, func(a *rtnl.Link) bool { return a.Oper == rtnl.OperUp }) == nil {
 		conn.SetReadDeadline(time.Now())
 	}
 }
@@ -220,7 +221,7 @@ func renew4(ctx context.Context, l *link, addr netip.Addr, o *Options) (Lease, e
 	defer conn.Close()
 	defer interrupt(ctx, conn)()
 	attrs, _ := l.now()
-	c := &client4{conn: conn, hw: attrs.HardwareAddr, start: time.Now()}
+	c := &client4{conn: conn, hw: attrs.Addr, start: time.Now()}
 	msg := newMessage4(c.hw, dhcpv4.MessageTypeRequest, c.common, dhcpv4.WithClientIP(addr.AsSlice()))
 	for waits := newRhythm(o.Pace, c.start); ; {
 		msg.NumSeconds = c.seconds()

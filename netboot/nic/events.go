@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
+	"boothook/netboot/rtnl"
+
 	"golang.org/x/sys/unix"
 )
 
 // list considers every link there is.
 func (m *Manager) list() error {
-	links, err := dump(m.handle.LinkList)
+	links, err := m.conn.Links()
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}
@@ -27,7 +27,7 @@ func (m *Manager) list() error {
 func (m *Manager) watch() {
 	defer m.workers.Done()
 	for m.ctx.Err() == nil {
-		msgs, _, err := m.events.Receive()
+		msgs, err := m.events.Receive()
 		switch {
 		case isOverrun(err):
 			if err := m.list(); err != nil {
@@ -42,7 +42,7 @@ func (m *Manager) watch() {
 			return
 		}
 		for _, msg := range msgs {
-			m.event(msg.Header.Type, msg.Data)
+			m.event(msg.Type, msg.Data)
 		}
 	}
 }
@@ -51,26 +51,20 @@ func (m *Manager) watch() {
 func (m *Manager) event(kind uint16, data []byte) {
 	switch kind {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		if len(data) < unix.SizeofIfInfomsg {
-			return
-		}
-		if family := data[0]; family != unix.AF_UNSPEC { // the link as a bridge's port, or as IPv6 sees it
-			m.poke(int(nl.DeserializeIfInfomsg(data).Index))
-			return
-		}
-		l, err := netlink.LinkDeserialize(&unix.NlMsghdr{}, data)
-		if err != nil {
+		l, err := rtnl.ParseLink(data)
+		switch {
+		case err != nil:
 			m.opts.Log("link event: " + err.Error())
-			return
+		case l.Family != unix.AF_UNSPEC: // the link as a bridge's port, or as IPv6 sees it
+			m.poke(l.Index)
+		case kind == unix.RTM_DELLINK:
+			m.forget(l.Index)
+		default:
+			m.consider(l)
 		}
-		if kind == unix.RTM_DELLINK {
-			m.forget(l.Attrs().Index)
-			return
-		}
-		m.consider(l)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		if len(data) >= unix.SizeofIfAddrmsg {
-			m.poke(int(nl.DeserializeIfAddrmsg(data).Index))
+		if index := rtnl.AddrIndex(data); index != 0 {
+			m.poke(index)
 		}
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		m.poke(0)
@@ -97,15 +91,14 @@ func (m *Manager) poke(index int) {
 
 // consider takes in the latest state of a link, and starts a worker on it if
 // it counts and has none.
-func (m *Manager) consider(found netlink.Link) {
-	a := *found.Attrs()
+func (m *Manager) consider(a *rtnl.Link) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l := m.links[a.Index]; l != nil {
-		l.update(&a)
+		l.update(a)
 		return
 	}
-	if m.ctx.Err() != nil || m.settled != 0 && m.settled != a.Index || !m.wanted(a, found.Type()) {
+	if m.ctx.Err() != nil || m.settled != 0 && m.settled != a.Index || !m.wanted(a) {
 		return
 	}
 	if len(m.links) >= maxLinks {
@@ -113,7 +106,7 @@ func (m *Manager) consider(found netlink.Link) {
 		return
 	}
 	ctx, stop := context.WithCancel(m.ctx)
-	l := &link{index: a.Index, kind: found.Type(), stop: stop, done: make(chan struct{}), attrs: a, changed: make(chan struct{})}
+	l := &link{index: a.Index, stop: stop, done: make(chan struct{}), attrs: a, changed: make(chan struct{})}
 	m.links[a.Index] = l
 	m.workers.Add(1)
 	go func() {
@@ -124,8 +117,8 @@ func (m *Manager) consider(found netlink.Link) {
 }
 
 // wanted says whether a link counts and is to have an address.
-func (m *Manager) wanted(a netlink.LinkAttrs, kind string) bool {
-	if !counts(a, kind, isDevice(a), isWireless(a), m.opts) {
+func (m *Manager) wanted(a *rtnl.Link) bool {
+	if !counts(a, isDevice(a), isWireless(a), m.opts) {
 		return false
 	}
 	c := configFor(m.opts.Configs, a)
@@ -148,7 +141,7 @@ func (m *Manager) unwanted(l *link) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	attrs, _ := l.now()
-	if m.wanted(attrs, l.kind) {
+	if m.wanted(attrs) {
 		return false
 	}
 	delete(m.links, l.index) // a later rename may bring it back

@@ -65,10 +65,10 @@ func klibcFile(l *Lease) []byte {
 	if l.By == ByStatic {
 		proto = "none"
 	}
-	subnet := ipNet(l.Prefix)
-	last := make(net.IP, len(subnet.IP))
+	mask := net.CIDRMask(l.Prefix.Bits(), l.Prefix.Addr().BitLen())
+	last := net.IP(l.Prefix.Addr().AsSlice())
 	for i := range last {
-		last[i] = subnet.IP[i] | ^subnet.Mask[i]
+		last[i] |= ^mask[i]
 	}
 	var dns [2]netip.Addr
 	copy(dns[:], l.DNS)
@@ -76,7 +76,7 @@ func klibcFile(l *Lease) []byte {
 	set("PROTO", proto)
 	set("IPV4ADDR", l.Prefix.Addr().String())
 	set("IPV4BROADCAST", last.String())
-	set("IPV4NETMASK", net.IP(subnet.Mask).String())
+	set("IPV4NETMASK", net.IP(mask).String())
 	set("IPV4GATEWAY", orZero(l.Gateway))
 	set("IPV4DNS0", orZero(dns[0]))
 	set("IPV4DNS1", orZero(dns[1]))

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"sync"
 
+	"boothook/netboot/rtnl"
+
 	"github.com/insomniacslk/dhcp/dhcpv6"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +21,6 @@ import (
 // writes it, its worker reads it and waits for changes.
 type link struct {
 	index int
-	kind  string             // "veth", "bridge"; "device" for most hardware
 	stop  context.CancelFunc // ends the worker
 	done  chan struct{}      // closed when the worker has ended
 
@@ -31,14 +31,14 @@ type link struct {
 	reply *dhcpv6.Message
 
 	mu      sync.Mutex // guards what follows
-	attrs   netlink.LinkAttrs
+	attrs   *rtnl.Link
 	dns6    []netip.Addr // what routers have announced
 	search6 []string
 	changed chan struct{} // closed and replaced whenever something about the link changes
 }
 
 // now gives the latest known state, and a channel that closes when it is old.
-func (l *link) now() (netlink.LinkAttrs, <-chan struct{}) {
+func (l *link) now() (*rtnl.Link, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.attrs, l.changed
@@ -46,11 +46,11 @@ func (l *link) now() (netlink.LinkAttrs, <-chan struct{}) {
 
 // update records a new state, or, with nil, that something beside the
 // link's own attributes changed.
-func (l *link) update(attrs *netlink.LinkAttrs) {
+func (l *link) update(attrs *rtnl.Link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if attrs != nil {
-		l.attrs = *attrs
+		l.attrs = attrs
 	}
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -77,7 +77,7 @@ func (l *link) announcedNames() ([]netip.Addr, []string) {
 }
 
 // until waits until cond holds of the link. It looks again at every event.
-func (l *link) until(ctx context.Context, cond func(netlink.LinkAttrs) bool) error {
+func (l *link) until(ctx context.Context, cond func(*rtnl.Link) bool) error {
 	for {
 		attrs, changed := l.now()
 		if cond(attrs) {
@@ -91,30 +91,24 @@ func (l *link) until(ctx context.Context, cond func(netlink.LinkAttrs) bool) err
 	}
 }
 
-// device is the link as netlink's calls want it. It has the index alone, so
-// that a rename at the wrong moment cannot misdirect a call.
-func (l *link) device() netlink.Link {
-	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.index}}
-}
-
 // hasCarrier says whether the link is up and its cable, or what stands for
 // it, is connected (IFF_LOWER_UP).
-func hasCarrier(a netlink.LinkAttrs) bool {
-	return a.RawFlags&unix.IFF_UP != 0 && a.RawFlags&unix.IFF_LOWER_UP != 0
+func hasCarrier(a *rtnl.Link) bool {
+	return isUp(a) && a.Flags&unix.IFF_LOWER_UP != 0
 }
 
-func isUp(a netlink.LinkAttrs) bool { return a.RawFlags&unix.IFF_UP != 0 }
+func isUp(a *rtnl.Link) bool { return a.Flags&unix.IFF_UP != 0 }
 
 // counts says whether a link is one that boothook uses. It is when it speaks
 // Ethernet, is no loopback, belongs to no bridge, bond or team and is none,
 // and, unless it was asked for by name or Virtual is set, stands for a device:
 // a veth, a dummy or a VLAN does not. A wireless link never does: it has no
 // network before somebody joins one.
-func counts(a netlink.LinkAttrs, kind string, isDevice, wireless bool, o Options) bool {
+func counts(a *rtnl.Link, isDevice, wireless bool, o Options) bool {
 	switch {
-	case a.Flags&net.FlagLoopback != 0, a.EncapType != "ether", a.MasterIndex != 0, wireless:
+	case a.Flags&unix.IFF_LOOPBACK != 0, a.Type != unix.ARPHRD_ETHER, a.Master != 0, wireless:
 		return false
-	case kind == "bridge", kind == "bond", kind == "team":
+	case a.Kind == "bridge", a.Kind == "bond", a.Kind == "team":
 		return false
 	case o.Only != "":
 		return named(a, o.Only)
@@ -124,12 +118,12 @@ func counts(a netlink.LinkAttrs, kind string, isDevice, wireless bool, o Options
 
 // named says whether s is the link's name, one of its other names, or its
 // hardware address in any usual spelling, PXE's BOOTIF=01-… included.
-func named(a netlink.LinkAttrs, s string) bool {
+func named(a *rtnl.Link, s string) bool {
 	if s == a.Name || slices.Contains(a.AltNames, s) {
 		return true
 	}
 	hw := parseHW(s)
-	return hw != nil && (bytes.Equal(hw, a.HardwareAddr) || bytes.Equal(hw, a.PermHWAddr))
+	return hw != nil && (bytes.Equal(hw, a.Addr) || bytes.Equal(hw, a.PermAddr))
 }
 
 // parseHW reads an Ethernet address, nil if s is none. PXE's BOOTIF puts the
@@ -147,11 +141,11 @@ func parseHW(s string) net.HardwareAddr {
 
 // isDevice says whether a bus has the link: the kernel tells (Linux 5.14 on),
 // or sysfs does.
-func isDevice(a netlink.LinkAttrs) bool {
+func isDevice(a *rtnl.Link) bool {
 	return a.ParentDev != "" || sysfsHas(a.Name, "device")
 }
 
-func isWireless(a netlink.LinkAttrs) bool { return sysfsHas(a.Name, "phy80211") }
+func isWireless(a *rtnl.Link) bool { return sysfsHas(a.Name, "phy80211") }
 
 func sysfsHas(name, file string) bool {
 	_, err := os.Lstat(filepath.Join("/sys/class/net", name, file))

@@ -2,40 +2,40 @@ package nic
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"testing"
 
+	"boothook/netboot/rtnl"
+
 	"github.com/google/go-cmp/cmp"
-	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func TestCounts(t *testing.T) {
-	ether := netlink.LinkAttrs{Name: "eth0", EncapType: "ether", HardwareAddr: parseHW("02:00:00:00:00:01"), PermHWAddr: parseHW("02:00:00:00:00:02"), AltNames: []string{"enp0s3"}}
-	with := func(change func(*netlink.LinkAttrs)) netlink.LinkAttrs { a := ether; change(&a); return a }
+	ether := rtnl.Link{Name: "eth0", Type: unix.ARPHRD_ETHER, Addr: parseHW("02:00:00:00:00:01"), PermAddr: parseHW("02:00:00:00:00:02"), AltNames: []string{"enp0s3"}}
+	with := func(change func(*rtnl.Link)) rtnl.Link { a := ether; change(&a); return a }
 	for _, tt := range []struct {
 		name             string
-		attrs            netlink.LinkAttrs
-		kind             string
+		attrs            rtnl.Link
 		device, wireless bool
 		options          Options
 		want             bool
 	}{
-		{"a NIC", ether, "device", true, false, Options{}, true},
-		{"a veth", ether, "veth", false, false, Options{}, false},
-		{"a veth when virtual links count", ether, "veth", false, false, Options{Virtual: true}, true},
-		{"a veth asked for", ether, "veth", false, false, Options{Only: "eth0"}, true},
-		{"by its other name", ether, "device", true, false, Options{Only: "enp0s3"}, true},
-		{"by its address", ether, "device", true, false, Options{Only: "02-00-00-00-00-01"}, true},
-		{"by its permanent address, as PXE writes it", ether, "device", true, false, Options{Only: "01-02-00-00-00-00-02"}, true},
-		{"another was asked for", ether, "device", true, false, Options{Only: "02:00:00:00:00:03"}, false},
-		{"loopback", with(func(a *netlink.LinkAttrs) { a.Flags = net.FlagLoopback }), "device", false, false, Options{Virtual: true}, false},
-		{"a tunnel", with(func(a *netlink.LinkAttrs) { a.EncapType = "none" }), "tun", false, false, Options{Virtual: true}, false},
-		{"a bond's member", with(func(a *netlink.LinkAttrs) { a.MasterIndex = 9 }), "device", true, false, Options{}, false},
-		{"a bridge", ether, "bridge", false, false, Options{Virtual: true}, false},
-		{"wireless", ether, "device", true, true, Options{}, false},
+		{"a NIC", ether, true, false, Options{}, true},
+		{"a veth", ether, false, false, Options{}, false},
+		{"a veth when virtual links count", ether, false, false, Options{Virtual: true}, true},
+		{"a veth asked for", ether, false, false, Options{Only: "eth0"}, true},
+		{"by its other name", ether, true, false, Options{Only: "enp0s3"}, true},
+		{"by its address", ether, true, false, Options{Only: "02-00-00-00-00-01"}, true},
+		{"by its permanent address, as PXE writes it", ether, true, false, Options{Only: "01-02-00-00-00-00-02"}, true},
+		{"another was asked for", ether, true, false, Options{Only: "02:00:00:00:00:03"}, false},
+		{"loopback", with(func(a *rtnl.Link) { a.Flags = unix.IFF_LOOPBACK }), false, false, Options{Virtual: true}, false},
+		{"a tunnel", with(func(a *rtnl.Link) { a.Type = unix.ARPHRD_NONE }), false, false, Options{Virtual: true}, false},
+		{"a bond's member", with(func(a *rtnl.Link) { a.Master = 9 }), true, false, Options{}, false},
+		{"a bridge", with(func(a *rtnl.Link) { a.Kind = "bridge" }), false, false, Options{Virtual: true}, false},
+		{"wireless", ether, true, true, Options{}, false},
 	} {
-		if got := counts(tt.attrs, tt.kind, tt.device, tt.wireless, tt.options); got != tt.want {
+		if got := counts(&tt.attrs, tt.device, tt.wireless, tt.options); got != tt.want {
 			t.Errorf("%s: counts = %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -29,8 +29,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
+	"boothook/netboot/rtnl"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -80,8 +80,8 @@ type Options struct {
 // Restore. Its methods may be called from any goroutine.
 type Manager struct {
 	opts   Options
-	handle *netlink.Handle
-	events *nl.NetlinkSocket
+	conn   *rtnl.Conn
+	events *rtnl.Events
 	udev   *udevWatch // nil: no waiting for udevd
 	leases chan Lease
 
@@ -120,15 +120,15 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 		}
 	}
 	// Subscribe first, list afterwards: nothing falls between.
-	m.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
+	m.events, err = rtnl.Subscribe(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
 		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_IFINFO, unix.RTNLGRP_ND_USEROPT)
 	if err != nil {
 		m.closeSockets()
 		return nil, fmt.Errorf("subscribe to link events: %w", err)
 	}
-	if m.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+	if m.conn, err = rtnl.Open(); err != nil {
 		m.closeSockets()
-		return nil, fmt.Errorf("open netlink: %w", err)
+		return nil, err
 	}
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.workers.Add(1) // the event loop; while it runs it may add workers
@@ -147,7 +147,7 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 func (m *Manager) Leases() <-chan Lease { return m.leases }
 
 // end waits for the end of the work and closes what it used, but for the
-// handle, which Restore needs.
+// connection, which Restore needs.
 func (m *Manager) end() {
 	<-m.ctx.Done()
 	m.closeSockets()
@@ -191,7 +191,7 @@ func (m *Manager) Restore() error {
 		return nil
 	}
 	m.closed = true
-	defer m.handle.Close()
+	defer m.conn.Close()
 	var errs []error
 	for _, l := range m.links {
 		errs = append(errs, m.restore(l))
@@ -246,7 +246,7 @@ func (m *Manager) restore(l *link) error {
 	if l.reply != nil {
 		err = m.release6(l)
 	}
-	return errors.Join(err, before.restore(m.handle, l))
+	return errors.Join(err, before.restore(m.conn, l))
 }
 
 // claim says whether a link may have a Config: a static address without a
@@ -273,7 +273,7 @@ func (m *Manager) logf(l *link, format string, args ...any) {
 // deliver hands a lease out, with what the link itself has to say.
 func (m *Manager) deliver(l *link, lease *Lease) {
 	attrs, _ := l.now()
-	lease.Index, lease.Name, lease.HW, lease.At = l.index, attrs.Name, attrs.HardwareAddr, time.Now()
+	lease.Index, lease.Name, lease.HW, lease.At = l.index, attrs.Name, attrs.Addr, time.Now()
 	via := "no gateway"
 	if lease.Gateway.IsValid() {
 		via = "gateway " + lease.Gateway.String()

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
+	"boothook/netboot/rtnl"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -23,93 +23,43 @@ const (
 // the kernel: the kernel sends the solicitations and makes the addresses.
 type announced struct {
 	prefix   netip.Prefix // of an address that is ready; invalid: none yet
-	lifetime int          // of that address, in seconds
+	lifetime uint32       // of that address, in seconds
 	gateway  netip.Addr
 	managed  bool // addresses are to be had by DHCPv6
 }
 
 // routerState reads what has been announced so far.
-func routerState(h *netlink.Handle, l *link) (a announced) {
-	routes, err := linkRoutes(h, l)
+func routerState(c *rtnl.Conn, l *link) (a announced) {
+	routes, err := linkRoutes(c, l)
 	if err != nil {
 		return a
 	}
 	for _, r := range routes {
-		if gw, ok := netip.AddrFromSlice(r.Gw); ok && gw.Is6() && isDefault(r) {
-			a.gateway = gw
+		if r.Via.Is6() && r.Dst.Bits() == 0 {
+			a.gateway = r.Via
 		}
 	}
 	if !a.gateway.IsValid() {
 		return a
 	}
-	addrs, err := linkAddrs(h, l, netlink.FAMILY_V6)
+	addrs, err := c.Addrs(l.index, unix.AF_INET6)
 	if err != nil {
 		return a
 	}
 	for _, addr := range addrs {
-		ip, ok := netip.AddrFromSlice(addr.IP)
-		if ok && ip.IsGlobalUnicast() && usable(addr) {
-			bits, _ := addr.Mask.Size()
-			a.prefix, a.lifetime = netip.PrefixFrom(ip, bits), addr.ValidLft
+		if addr.Prefix.Addr().IsGlobalUnicast() && usable(&addr) {
+			a.prefix, a.lifetime = addr.Prefix, addr.Valid
 			return a
 		}
 	}
-	a.managed = raFlags(l.index)&raManaged != 0
+	flags, err := c.Inet6Flags(l.index)
+	a.managed = err == nil && flags&raManaged != 0
 	return a
 }
 
 // usable says whether an IPv6 address can be sent from.
-func usable(a netlink.Addr) bool {
+func usable(a *rtnl.Addr) bool {
 	return a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_DEPRECATED|unix.IFA_F_TEMPORARY) == 0
-}
-
-func isDefault(r netlink.Route) bool {
-	if r.Dst == nil {
-		return true
-	}
-	bits, _ := r.Dst.Mask.Size()
-	return bits == 0
-}
-
-// raFlags asks the kernel for the flags that routers set on a link; 0 if it
-// has no answer.
-func raFlags(index int) uint32 {
-	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
-	req.AddData(nl.NewIfInfomsg(unix.AF_INET6))
-	msgs, err := dump(func() ([][]byte, error) { return req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK) })
-	if err != nil {
-		return 0
-	}
-	for _, m := range msgs {
-		if len(m) < unix.SizeofIfInfomsg || int(nl.DeserializeIfInfomsg(m).Index) != index {
-			continue
-		}
-		return inet6Flags(m[unix.SizeofIfInfomsg:])
-	}
-	return 0
-}
-
-// inet6Flags finds IFLA_INET6_FLAGS in IFLA_PROTINFO.
-func inet6Flags(attrs []byte) uint32 {
-	outer, err := nl.ParseRouteAttr(attrs)
-	if err != nil {
-		return 0
-	}
-	for _, o := range outer {
-		if o.Attr.Type&nl.NLA_TYPE_MASK != unix.IFLA_PROTINFO {
-			continue
-		}
-		inner, err := nl.ParseRouteAttr(o.Value)
-		if err != nil {
-			return 0
-		}
-		for _, i := range inner {
-			if i.Attr.Type == unix.IFLA_INET6_FLAGS && len(i.Value) == 4 {
-				return binary.NativeEndian.Uint32(i.Value)
-			}
-		}
-	}
-	return 0
 }
 
 // userOptions reads an RTM_NEWNDUSEROPT message (linux/rtnetlink.h, struct

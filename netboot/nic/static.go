@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink"
+	"boothook/netboot/rtnl"
 )
 
 // How a Config says that a link gets its address.
@@ -282,7 +282,7 @@ func (c *Config) over(l Lease) Lease {
 // configFor picks the Config for a link: one that names it before one that
 // names none; nil if there are Configs and none is for it. Without any Config
 // every link does DHCP.
-func configFor(configs []Config, a netlink.LinkAttrs) *Config {
+func configFor(configs []Config, a *rtnl.Link) *Config {
 	if len(configs) == 0 {
 		return &Config{Method: MethodDHCP}
 	}

@@ -5,8 +5,9 @@ import (
 	"net/netip"
 	"testing"
 
+	"boothook/netboot/rtnl"
+
 	"github.com/google/go-cmp/cmp"
-	"github.com/vishvananda/netlink"
 )
 
 func TestParseIP(t *testing.T) {
@@ -79,7 +80,7 @@ func FuzzParseIP(f *testing.F) {
 }
 
 func TestConfigFor(t *testing.T) {
-	a := netlink.LinkAttrs{Name: "eth0", HardwareAddr: parseHW("02:00:00:00:00:01")}
+	a := &rtnl.Link{Name: "eth0", Addr: parseHW("02:00:00:00:00:01")}
 	general, byName, byMAC, other := Config{Method: MethodStatic}, Config{Device: "eth0", Method: MethodOff},
 		Config{Device: "02:00:00:00:00:01", MTU: 7}, Config{Device: "eth1"}
 	for _, tt := range []struct {

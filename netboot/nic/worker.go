@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"boothook/netboot/rtnl"
+
+	"golang.org/x/sys/unix"
 )
 
 // errForeign ends our own attempts on a link that somebody else has configured.
@@ -26,11 +28,11 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 		m.awaitForeign(ctx, l)
 		return
 	}
-	if prefix, ok := foreignAddr(m.handle, l, netlink.FAMILY_ALL); ok {
+	if prefix, ok := foreignAddr(m.conn, l, unix.AF_UNSPEC); ok {
 		m.adopt(ctx, l, prefix)
 		return
 	}
-	before, err := takeSnapshot(m.handle, l)
+	before, err := takeSnapshot(m.conn, l)
 	if err != nil {
 		m.logf(l, "%v", err)
 		return
@@ -90,11 +92,11 @@ func (m *Manager) awaitUdev(ctx context.Context, l *link) bool {
 // raise sets the link up. Where the driver refuses (firmware that is not
 // there yet), it tries again when something about the link changes.
 func (m *Manager) raise(ctx context.Context, l *link) error {
-	return l.until(ctx, func(a netlink.LinkAttrs) bool {
+	return l.until(ctx, func(a *rtnl.Link) bool {
 		if isUp(a) {
 			return true
 		}
-		err := m.handle.LinkSetUp(l.device())
+		err := m.conn.SetUp(l.index)
 		if err != nil {
 			m.logf(l, "set up: %v", err)
 		}
@@ -107,7 +109,7 @@ func (m *Manager) raise(ctx context.Context, l *link) error {
 func (m *Manager) acquire(ctx context.Context, l *link) (Lease, error) {
 	var config *Config
 	for {
-		err := l.until(ctx, func(a netlink.LinkAttrs) bool {
+		err := l.until(ctx, func(a *rtnl.Link) bool {
 			config = configFor(m.opts.Configs, a)
 			return hasCarrier(a) && config != nil && m.claim(config, l.index)
 		})
@@ -135,10 +137,10 @@ func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error
 	try, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
-		_ = l.until(try, func(a netlink.LinkAttrs) bool {
+		_ = l.until(try, func(a *rtnl.Link) bool {
 			if !hasCarrier(a) {
 				stop(errLinkDown)
-			} else if _, foreign := foreignAddr(m.handle, l, netlink.FAMILY_V4); foreign {
+			} else if _, foreign := foreignAddr(m.conn, l, unix.AF_INET); foreign {
 				stop(errForeign)
 			}
 			return try.Err() != nil
@@ -157,7 +159,7 @@ func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error
 		lease = c.over(lease)
 	}
 	stop(nil) // from here on the address is ours
-	return lease, apply(m.handle, l, &lease)
+	return lease, apply(m.conn, l, &lease)
 }
 
 // hold puts the lease on again each time the link comes back, as a link that
@@ -169,7 +171,7 @@ func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
 		if lease.By == ByDHCP4 && lease.Lifetime > 0 {
 			untilRenewal, stop = context.WithDeadline(ctx, lease.At.Add(lease.Lifetime/2)) // T1, RFC 2131 §4.4.5
 		}
-		err := l.until(untilRenewal, func(a netlink.LinkAttrs) bool { return !hasCarrier(a) })
+		err := l.until(untilRenewal, func(a *rtnl.Link) bool { return !hasCarrier(a) })
 		stop()
 		switch {
 		case ctx.Err() != nil:
@@ -185,7 +187,7 @@ func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
 				return
 			}
 		}
-		if err := apply(m.handle, l, lease); err != nil {
+		if err := apply(m.conn, l, lease); err != nil {
 			m.logf(l, "%v", err)
 		}
 	}
@@ -213,8 +215,8 @@ func (m *Manager) renew(ctx context.Context, l *link, lease *Lease) error {
 // awaitForeign adopts the link once another program has configured it.
 func (m *Manager) awaitForeign(ctx context.Context, l *link) {
 	var prefix netip.Prefix
-	err := l.until(ctx, func(a netlink.LinkAttrs) (ok bool) {
-		prefix, ok = foreignAddr(m.handle, l, netlink.FAMILY_ALL)
+	err := l.until(ctx, func(a *rtnl.Link) (ok bool) {
+		prefix, ok = foreignAddr(m.conn, l, unix.AF_UNSPEC)
 		return ok && hasCarrier(a)
 	})
 	if err == nil {
@@ -224,7 +226,7 @@ func (m *Manager) awaitForeign(ctx context.Context, l *link) {
 
 // adopt hands out a link that another program has configured.
 func (m *Manager) adopt(ctx context.Context, l *link, prefix netip.Prefix) {
-	lease := adopt(ctx, m.handle, l, prefix)
+	lease := adopt(ctx, m.conn, l, prefix)
 	if ctx.Err() == nil {
 		m.deliver(l, &lease)
 	}

@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"boothook/netboot/rtnl"
+
+	"golang.org/x/sys/unix"
 )
 
 // namesWait is how long after a router's address its name servers may come;
@@ -25,11 +27,11 @@ func (m *Manager) serve6(ctx context.Context, l *link) {
 	}
 	for ctx.Err() == nil {
 		var router announced
-		err := l.until(ctx, func(a netlink.LinkAttrs) bool {
+		err := l.until(ctx, func(a *rtnl.Link) bool {
 			if !hasCarrier(a) {
 				return false
 			}
-			router = routerState(m.handle, l)
+			router = routerState(m.conn, l)
 			return router.prefix.IsValid() || router.managed
 		})
 		if err != nil {
@@ -60,12 +62,12 @@ func (m *Manager) attempt6(ctx context.Context, l *link) (Lease, error) {
 	try, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
-		if l.until(try, func(a netlink.LinkAttrs) bool { return !hasCarrier(a) }) == nil {
+		if l.until(try, func(a *rtnl.Link) bool { return !hasCarrier(a) }) == nil {
 			stop(errLinkDown)
 		}
 	}()
 	attrs, _ := l.now()
-	c, err := newClient6(l.index, attrs.Name, attrs.HardwareAddr, m.opts.Pace)
+	c, err := newClient6(l.index, attrs.Name, attrs.Addr, m.opts.Pace)
 	if err != nil {
 		return Lease{}, err
 	}
@@ -78,7 +80,7 @@ func (m *Manager) attempt6(ctx context.Context, l *link) (Lease, error) {
 		return Lease{}, err
 	}
 	l.reply = reply
-	return lease, apply(m.handle, l, &lease)
+	return lease, apply(m.conn, l, &lease)
 }
 
 // deliverNamed delivers an IPv6 lease with the name servers that the router
@@ -88,7 +90,7 @@ func (m *Manager) deliverNamed(ctx context.Context, l *link, lease *Lease) {
 		bounded, stop := context.WithTimeout(ctx, namesWait)
 		defer stop()
 		// None is no error: a network need not have any.
-		_ = l.until(bounded, func(netlink.LinkAttrs) bool {
+		_ = l.until(bounded, func(*rtnl.Link) bool {
 			lease.DNS, lease.Search = l.announcedNames()
 			return len(lease.DNS) > 0
 		})
@@ -99,7 +101,7 @@ func (m *Manager) deliverNamed(ctx context.Context, l *link, lease *Lease) {
 // release6 gives a DHCPv6 address back, while the link still has another.
 func (m *Manager) release6(l *link) error {
 	attrs, _ := l.now()
-	c, err := newClient6(l.index, attrs.Name, attrs.HardwareAddr, m.opts.Pace)
+	c, err := newClient6(l.index, attrs.Name, attrs.Addr, m.opts.Pace)
 	if err != nil {
 		return err
 	}
@@ -109,16 +111,14 @@ func (m *Manager) release6(l *link) error {
 
 // linkLocal6 waits for the address that the kernel gives every link.
 func (m *Manager) linkLocal6(ctx context.Context, l *link) (prefix netip.Prefix, err error) {
-	err = l.until(ctx, func(a netlink.LinkAttrs) bool {
-		addrs, err := linkAddrs(m.handle, l, netlink.FAMILY_V6)
+	err = l.until(ctx, func(a *rtnl.Link) bool {
+		addrs, err := m.conn.Addrs(l.index, unix.AF_INET6)
 		if err != nil || !hasCarrier(a) {
 			return false
 		}
 		for _, addr := range addrs {
-			ip, ok := netip.AddrFromSlice(addr.IP)
-			if ok && ip.IsLinkLocalUnicast() && usable(addr) {
-				bits, _ := addr.Mask.Size()
-				prefix = netip.PrefixFrom(ip, bits)
+			if addr.Prefix.Addr().IsLinkLocalUnicast() && usable(&addr) {
+				prefix = addr.Prefix
 			}
 		}
 		return prefix.IsValid()
@@ -132,8 +132,8 @@ func (m *Manager) linkLocal4(ctx context.Context, l *link) {
 		return
 	}
 	attrs, _ := l.now()
-	lease := Lease{By: ByLinkLocal, Prefix: linkLocalPrefix(attrs.HardwareAddr)}
-	if err := apply(m.handle, l, &lease); err != nil {
+	lease := Lease{By: ByLinkLocal, Prefix: linkLocalPrefix(attrs.Addr)}
+	if err := apply(m.conn, l, &lease); err != nil {
 		m.logf(l, "%v", err)
 		return
 	}
@@ -152,8 +152,8 @@ func linkLocalPrefix(hw net.HardwareAddr) netip.Prefix {
 }
 
 // seconds turns the kernel's lifetime, whose all ones mean for ever.
-func seconds(n int) time.Duration {
-	if n <= 0 || n >= 1<<32-1 {
+func seconds(n uint32) time.Duration {
+	if n == 1<<32-1 {
 		return 0
 	}
 	return time.Duration(n) * time.Second
