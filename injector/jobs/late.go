@@ -69,15 +69,10 @@ start() {
 }
 `
 
-// finalRunit starts it under runit, which has no order: it waits until every
-// other service is up, or has had its time.
+// finalRunit starts it under runit, which has no order of its own.
 const finalRunit = `#!/bin/sh
 # Written by boothook: the late scripts of this machine's user-data.
-self=${PWD##*/}
-for service in ../*; do
-	[ "${service##*/}" = "$self" ] || sv -w 7 check "$service" >/dev/null
-done
-/bin/sh ` + LateRunner + ` </dev/null >/dev/console 2>&1
+` + awaitOthers + `/bin/sh ` + LateRunner + ` </dev/null >/dev/console 2>&1
 status=$?
 [ $status -eq 0 ] || echo "late scripts failed" >fail
 exec sv down "$PWD"

@@ -10,6 +10,13 @@ import (
 // on Debian and Void alike.
 const runitDefault = "/etc/runit/runsvdir/default/"
 
+// awaitOthers waits until every other service is up, or has had its time.
+const awaitOthers = `self=${PWD##*/}
+for service in ../*; do
+	[ "${service##*/}" = "$self" ] || sv -w 7 check "$service" >/dev/null
+done
+`
+
 // renderRunit writes a service directory. runit starts all services at once
 // and starts again whatever ends: one that is to end says so in its finish
 // script. Only what comes before all services has an order, by /etc/rcS.d.
@@ -38,7 +45,9 @@ func renderRunit(t *task) []plan.Step {
 	run, finish := "#!/bin/sh\n", ""
 	for _, a := range t.when {
 		switch a.moment {
-		case services, late, allFilesystems:
+		case services, allFilesystems:
+		case late:
+			run += awaitOthers
 		case after:
 			run += "sv check " + quoteWords([]string{a.name}) + " >/dev/null || exit 1\n"
 		default:

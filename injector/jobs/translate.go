@@ -187,6 +187,9 @@ func (b *builder) translated(part userdata.Part, name string, job *upstart.Job) 
 	if len(t.refused) > 0 {
 		return false
 	}
+	if len(job.Export) > 0 {
+		b.warn(part, job.Line("export"), "export: there is no event to carry the variables")
+	}
 	for _, s := range steps {
 		s.Why = plan.Why{Part: part.Name, Origin: part.Origin}
 		b.step(s)
