@@ -71,6 +71,10 @@ func (s source) at(n int) source {
 	return s
 }
 
+// problem notes what is wrong. It and the other small functions that are
+// called from everywhere are not inlined: it would cost the agent 8 KB.
+//
+//go:noinline
 func (d *decoder) problem(src source, part string, line int, err error, warning bool) {
 	d.out.Problems = append(d.out.Problems, instance.Problem{
 		Origin: src.origin, Part: part, Line: line, Message: err.Error(), Warning: warning,

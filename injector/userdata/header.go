@@ -13,6 +13,8 @@ type header []field
 type field struct{ name, value string }
 
 // get gives the value of the first field of that name in any case.
+//
+//go:noinline
 func (h header) get(name string) (string, bool) {
 	for _, f := range h {
 		if strings.EqualFold(f.name, name) {

@@ -72,6 +72,8 @@ func (p *mimeParser) peek() []byte {
 }
 
 // advance passes over the line that peek gave.
+//
+//go:noinline
 func (p *mimeParser) advance() {
 	p.pos += len(p.peeked)
 	p.line++

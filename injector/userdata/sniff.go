@@ -44,6 +44,8 @@ func isSpace(r rune) bool {
 
 // hasPrefixFold reports whether b begins with the lower-case ASCII prefix in
 // whatever case.
+//
+//go:noinline
 func hasPrefixFold(b []byte, prefix string) bool {
 	if len(b) < len(prefix) {
 		return false
