@@ -22,6 +22,9 @@ import (
 const partsHelp = `List the parts of the user-data in FILE, as boothook and cloud-init tell them
 apart: name, type, where each stands, and what is wrong with it.
 
+LAUNCH is the launch index that a part asks for: "never" is what it asks for
+if it gives no number, in JSON the lowest one there is (-2^63).
+
 Addresses that an #include names are listed as errors. With --fetch they are
 fetched: http and https addresses, and files of this machine.
 
@@ -197,6 +200,9 @@ func (l partList) writeTable(w io.Writer) error {
 		launch := "any"
 		if p.LaunchIndex != nil {
 			launch = strconv.Itoa(*p.LaunchIndex)
+			if *p.LaunchIndex == userdata.NoLaunchIndex {
+				launch = "never"
+			}
 		}
 		fmt.Fprintf(t, "%d\t%q\t%s\t%d\t%s\t%s\n", p.Index, p.Name, p.Type, p.Size, launch, p.Origin)
 	}
