@@ -13,7 +13,7 @@ GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot
 
-.PHONY: help setup build boot test check unit test-net test-boot size clean
+.PHONY: help setup build boot test check unit test-net test-boot conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ test-net: build ## the agent in network namespaces against real dnsmasq (root)
 
 test-boot: build ## QEMU boots (root)
 	scripts/gotest boot
+
+conformance: setup ## decode as the real cloud-init of Debian 12 and 13 does
+	sh scripts/conformance/run.sh
+
+fuzz: ## every fuzz target for ten minutes (FUZZTIME=)
+	scripts/fuzz $(FUZZTIME)
 
 size: build ## what the agent weighs
 	scripts/size
