@@ -133,11 +133,7 @@ func lintParts(ctx context.Context, parts []userdata.Part) []instance.Problem {
 			found = append(found, f)
 		}
 	}
-	cfg, problems := cloudconfig.Merge(parts, nil, nil, nil)
-	found = append(found, problems...)
-	// Without facts nothing is known to be there; what planning says then is
-	// about the configuration alone.
-	return append(found, cloudconfig.Plan(cloudconfig.Context{InstanceDir: "/var/lib/cloud/instance"}, cfg).Problems...)
+	return append(found, cloudconfig.Lint(parts)...)
 }
 
 func lintPart(ctx context.Context, p userdata.Part) []instance.Problem {

@@ -170,4 +170,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
