@@ -3,9 +3,9 @@ package cloudconfig
 import (
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
+	"unicode/utf8"
 )
 
 // Bootcmd gives the script of bootcmd alone, for who runs it before the facts
@@ -36,11 +36,8 @@ func (c Config) Document() []byte {
 		fmt.Fprintf(&s, "# Cloud-config part ignored SCHEMA_ERROR: %s\n", oneLine(name))
 	}
 	s.WriteString("---\n")
-	enc := yaml.NewEncoder(&s)
-	enc.SetIndent(4)
-	// Writing to a strings.Builder cannot fail, and every Value is a node.
-	_ = enc.Encode(c.User.node())
-	_ = enc.Close()
+	c.User.write(&s, 0)
+	s.WriteByte('\n')
 	return []byte(s.String())
 }
 
@@ -49,50 +46,90 @@ func oneLine(name string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ").Replace(name)
 }
 
-// literal says whether a text can be written line by line and read back
-// exactly: the library's emitter spoils lines that begin or end in blanks.
-func literal(s string) bool {
-	if !strings.Contains(s, "\n") || strings.Contains(s, "\n\n") {
+// maxSimpleKey is how many bytes a key may have in front of its colon; YAML
+// allows 1024 characters.
+const maxSimpleKey = 1000
+
+// write appends the value as YAML that reads back as the same value. It begins
+// where s ends and puts further lines into the given column. The library's
+// emitter spoils some texts, and the agent would carry it for this alone.
+func (v Value) write(s *strings.Builder, column int) {
+	margin := "\n" + strings.Repeat(" ", column)
+	switch {
+	case len(v.Map) > 0:
+		for i, e := range v.Map {
+			if i > 0 {
+				s.WriteString(margin)
+			}
+			key := e.Key.scalarText()
+			if len(key) > maxSimpleKey {
+				s.WriteString("? " + key + margin)
+				key = ""
+			}
+			s.WriteString(key + ":")
+			if len(e.Value.Map)+len(e.Value.List) > 0 {
+				s.WriteString(margin + "    ")
+			} else {
+				s.WriteByte(' ')
+			}
+			e.Value.write(s, column+4)
+		}
+	case len(v.List) > 0:
+		for i, item := range v.List {
+			if i > 0 {
+				s.WriteString(margin)
+			}
+			s.WriteString("- ")
+			item.write(s, column+2)
+		}
+	case v.literal():
+		text, ended := strings.CutSuffix(v.Text, "\n")
+		s.WriteByte('|')
+		if !ended {
+			s.WriteByte('-')
+		}
+		s.WriteString(margin + strings.ReplaceAll(text, "\n", margin))
+	default:
+		s.WriteString(v.scalarText())
+	}
+}
+
+// literal says whether the value is a text that can be written line by line
+// and read back exactly: no line may be empty or begin or end in blanks.
+func (v Value) literal() bool {
+	if v.Kind != String || !strings.Contains(v.Text, "\n") {
 		return false
 	}
-	for line := range strings.Lines(s) {
+	for line := range strings.Lines(v.Text) {
 		if line = strings.TrimSuffix(line, "\n"); line != strings.TrimSpace(line) || line == "" {
 			return false
 		}
 	}
-	return !strings.ContainsFunc(s, func(c rune) bool { return c != '\n' && (c < ' ' || c > '~') })
+	return !strings.ContainsFunc(v.Text, func(c rune) bool { return c != '\n' && (c < ' ' || c > '~') })
 }
 
-// node gives a value as YAML that reads back as the same value.
-func (v Value) node() *yaml.Node {
+// scalarText gives what stands in one line: a scalar, or an empty list or mapping.
+// Strings are quoted, so that no reader takes "yes" or "0644" for anything
+// else; Go's escapes mean the same in YAML.
+func (v Value) scalarText() string {
 	switch v.Kind {
 	case Map:
-		n := &yaml.Node{Kind: yaml.MappingNode}
-		for _, e := range v.Map {
-			n.Content = append(n.Content, e.Key.node(), e.Value.node())
-		}
-		return n
+		return "{}"
 	case List:
-		n := &yaml.Node{Kind: yaml.SequenceNode}
-		for _, item := range v.List {
-			n.Content = append(n.Content, item.node())
-		}
-		return n
-	case String:
-		// Quoted, so that no reader takes "yes" or "0644" for anything else.
-		n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v.Text, Style: yaml.DoubleQuotedStyle}
-		if literal(v.Text) {
-			n.Style = yaml.LiteralStyle
-		}
-		return n
-	case Binary:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!binary", Style: yaml.TaggedStyle, Value: base64.StdEncoding.EncodeToString([]byte(v.Text))}
+		return "[]"
 	case Absent, Null:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+		return "null"
+	case String:
+		if utf8.ValidString(v.Text) {
+			return strconv.Quote(v.Text)
+		}
+		fallthrough
+	case Binary:
+		return "!!binary " + strconv.Quote(base64.StdEncoding.EncodeToString([]byte(v.Text)))
 	}
-	n := &yaml.Node{Kind: yaml.ScalarNode, Value: v.Text}
-	if resolvePlain(v.Text).Kind != v.Kind {
-		n.Tag, n.Style = map[Kind]string{Bool: "!!bool", Int: "!!int", Float: "!!float", Timestamp: "!!timestamp"}[v.Kind], yaml.TaggedStyle
+	if resolvePlain(v.Text).Kind == v.Kind {
+		return v.Text
 	}
-	return n
+	tag := map[Kind]string{Bool: "!!bool ", Int: "!!int ", Float: "!!float ", Timestamp: "!!timestamp "}
+	return tag[v.Kind] + strconv.Quote(v.Text)
 }

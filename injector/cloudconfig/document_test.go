@@ -1,6 +1,7 @@
 package cloudconfig
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,4 +56,23 @@ func TestDocumentOfNothing(t *testing.T) {
 	if got := (Config{}).Document(); got != nil {
 		t.Errorf("Document of nothing = %q, want nothing", got)
 	}
+}
+
+// Whatever can be read is written so that it reads back the same.
+func FuzzDocument(f *testing.F) {
+	f.Add([]byte("a: {b: [], c: {}, d: [[1, [x]], {y: z}], '': ~}\n? |\n  long\n: \"\\0\\u2028 \\U0001f600\"\n"))
+	f.Add([]byte("m:\n- |\n  a\n  b\n- \"a\\n\\nb\"\n- ' a\n\n\n  b '\n- !!binary aGk=\n- !!float 3\n- 2026-01-02\n- 1:30\n- !!str yes\n"))
+	f.Add([]byte("k: |+\n  a\n\n<<: {x: &a 0x1F, *a : 017}\n" + strings.Repeat("y", 1200) + ": off"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		part := userdata.Part{Name: "p", Type: userdata.TypeCloudConfig, Body: body}
+		v, _ := Parse(part)
+		if v.Kind != Map { // nothing else is ever merged
+			return
+		}
+		part.Body = Config{User: v, Files: []string{"p"}}.Document()
+		again, problems := Parse(part)
+		if !same(v, again) || len(problems) > 0 {
+			t.Errorf("%q is written as\n%s\nwhich reads as %+v, %v", body, part.Body, again, problems)
+		}
+	})
 }

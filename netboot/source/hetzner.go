@@ -2,9 +2,8 @@ package source
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-
-	"go.yaml.in/yaml/v3"
 
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
@@ -42,7 +41,8 @@ func parseHetzner(got Docs, ev platform.Evidence) (instance.Instance, error) {
 	}
 	in.UserData = maybeBase64(got[hetznerUser])
 	if c := meta.object("network-config"); c != nil {
-		if in.NetworkConfig, err = yaml.Marshal(map[string]any(c)); err != nil {
+		// As JSON, which is YAML: writing any other would cost the agent 100 KB.
+		if in.NetworkConfig, err = json.Marshal(c); err != nil {
 			return instance.Instance{}, fmt.Errorf("%w: network-config: %w", ErrMalformed, err)
 		}
 	}
