@@ -23,10 +23,10 @@ import (
 const lintHelp = `Check user-data without a root: types, YAML, the keys and values of cloud-config,
 jobs, scripts and templates. Each finding is a line
 
-  FILE:LINE: MESSAGE          in a document of one part
-  FILE: PART:LINE: MESSAGE    in one of several
+  FILE:LINE:COLUMN: MESSAGE          in a document of one part
+  FILE: PART:LINE:COLUMN: MESSAGE    in one of several
 
-with "warning: " before what loses nothing. Shell scripts are read by their own
+with "warning: " before what loses nothing, and the column in YAML only. Shell scripts are read by their own
 shell with -n, where this machine has it; nothing is run.
 
 --as takes FILE as one part of that type, whatever it looks like: upstart-job,
@@ -69,7 +69,7 @@ func runLint(ctx context.Context, e env, args []string) error {
 				Message: "included documents are not checked without --fetch"})
 		}
 	}
-	found := append(decoded.Problems, lintParts(ctx, decoded.Parts)...)
+	found := withColumns(append(decoded.Problems, lintParts(ctx, decoded.Parts)...), decoded.Parts)
 	if *asJSON {
 		err = writeFindings(e.stdout, found)
 	} else {
@@ -80,7 +80,7 @@ func runLint(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return fmt.Errorf("lint %s: %w", file, err)
 	}
-	if slices.ContainsFunc(found, func(p instance.Problem) bool { return !p.Warning }) {
+	if slices.ContainsFunc(found, func(p located) bool { return !p.Warning }) {
 		return fmt.Errorf("lint %s: %w", file, errFound)
 	}
 	return nil
@@ -96,7 +96,7 @@ func fullType(name string) string {
 
 // finding is one line of the output. In a document of several parts it names
 // the part; a line is that of the part, which alone is that of the file.
-func finding(file string, several bool, p instance.Problem) string {
+func finding(file string, several bool, p located) string {
 	var where strings.Builder
 	where.WriteString(file + ":")
 	if several && p.Part != "" {
@@ -105,15 +105,18 @@ func finding(file string, several bool, p instance.Problem) string {
 	if p.Line > 0 {
 		fmt.Fprintf(&where, "%d:", p.Line)
 	}
+	if p.Column > 0 {
+		fmt.Fprintf(&where, "%d:", p.Column)
+	}
 	if p.Warning {
 		where.WriteString(" warning:")
 	}
 	return where.String() + " " + p.Message
 }
 
-func writeFindings(w io.Writer, found []instance.Problem) error {
+func writeFindings(w io.Writer, found []located) error {
 	if found == nil {
-		found = []instance.Problem{}
+		found = []located{}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
