@@ -80,7 +80,7 @@ func (w *work) keygen(ctx context.Context) map[string]cloudconfig.KeyPair {
 	kinds := []string{"rsa", "ecdsa", "ed25519"}
 	if asked := w.cfg.Get("ssh_genkeytypes"); !asked.Missing() {
 		kinds = slices.DeleteFunc(kinds, func(kind string) bool {
-			return !slices.ContainsFunc(asked.Items(), func(v cloudconfig.Value) bool { return v.Scalar() == kind })
+			return !slices.ContainsFunc(asked.Items(), func(v *cloudconfig.Value) bool { return v.Scalar() == kind })
 		})
 	}
 	var out bytes.Buffer

@@ -33,7 +33,7 @@ func apt(b *builder) {
 }
 
 // aptConf writes conf and the proxies where cloud-init writes them.
-func aptConf(b *builder, v Value) {
+func aptConf(b *builder, v *Value) {
 	var proxies strings.Builder
 	for _, p := range []struct{ key, option string }{
 		{"proxy", "Acquire::http::Proxy"}, {"http_proxy", "Acquire::http::Proxy"},
@@ -58,7 +58,7 @@ func aptConf(b *builder, v Value) {
 }
 
 // aptSource plans one entry of apt.sources: its list and its key.
-func aptSource(b *builder, apt Value, e Entry) {
+func aptSource(b *builder, apt *Value, e Entry) {
 	name := e.Value.Get("filename").Scalar()
 	if name == "" {
 		name = e.Key.Scalar()
@@ -92,7 +92,7 @@ func aptSource(b *builder, apt Value, e Entry) {
 }
 
 // aptVariables fills in what cloud-init's templates of sources know.
-func (b *builder) aptVariables(apt Value, text string) string {
+func (b *builder) aptVariables(apt *Value, text string) string {
 	mirror := func(key, standard string) string {
 		for _, m := range apt.Get(key).Items() {
 			if uri := m.Get("uri").Scalar(); uri != "" {

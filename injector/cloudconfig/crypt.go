@@ -14,7 +14,7 @@ const saltLetters = 16
 
 // crypt hashes a plain password for the shadow file; "" after a failure, and
 // then the account stays without a password.
-func (b *builder) crypt(at Value, password string) string {
+func (b *builder) crypt(at *Value, password string) string {
 	salt := make([]byte, saltLetters)
 	if b.Rand == nil {
 		b.fail(at, "no password is set: there is no source of randomness")

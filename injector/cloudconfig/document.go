@@ -53,7 +53,7 @@ const maxSimpleKey = 1000
 // write appends the value as YAML that reads back as the same value. It begins
 // where s ends and puts further lines into the given column. The library's
 // emitter spoils some texts, and the agent would carry it for this alone.
-func (v Value) write(s *strings.Builder, column int) {
+func (v *Value) write(s *strings.Builder, column int) {
 	margin := "\n" + strings.Repeat(" ", column)
 	switch {
 	case len(v.Map) > 0:
@@ -96,7 +96,7 @@ func (v Value) write(s *strings.Builder, column int) {
 
 // literal says whether the value is a text that can be written line by line
 // and read back exactly: no line may be empty or begin or end in blanks.
-func (v Value) literal() bool {
+func (v *Value) literal() bool {
 	if v.Kind != String || !strings.Contains(v.Text, "\n") {
 		return false
 	}
@@ -111,7 +111,7 @@ func (v Value) literal() bool {
 // scalarText gives what stands in one line: a scalar, or an empty list or mapping.
 // Strings are quoted, so that no reader takes "yes" or "0644" for anything
 // else; Go's escapes mean the same in YAML.
-func (v Value) scalarText() string {
+func (v *Value) scalarText() string {
 	switch v.Kind {
 	case Map:
 		return "{}"

@@ -33,7 +33,7 @@ func setHostname(b *builder) {
 // names are the machine's name, its fully qualified form, and what said so.
 type names struct {
 	short, full string
-	from        Value
+	from        *Value
 }
 
 // names finds them as cloud-init does: fqdn, then hostname, then what the
@@ -59,7 +59,7 @@ func (b *builder) names() (names, plan.Why) {
 		}
 		return n, hostname.why("hostname")
 	}
-	n := names{from: Value{Pos: Pos{Origin: "meta-data"}}}
+	n := names{from: &Value{Pos: Pos{Origin: "meta-data"}}}
 	if h := b.Instance.Hostname; isAddress(h) {
 		// Some clouds give the address for a name; cloud-init's LP 475354.
 		n.short = "ip-" + strings.NewReplacer(".", "-", ":", "-").Replace(h)

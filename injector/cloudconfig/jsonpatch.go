@@ -13,45 +13,45 @@ var errPatch = errors.New("the patch cannot be used and is left out")
 
 // applyPatch does the operations of an RFC 6902 patch on a copy of the
 // document: all of them or none.
-func applyPatch(doc, patch Value) (Value, error) {
+func applyPatch(doc, patch *Value) (*Value, error) {
 	if patch.Kind != List {
-		return Value{}, fmt.Errorf("%w: it must be a list of operations", errPatch)
+		return &Value{}, fmt.Errorf("%w: it must be a list of operations", errPatch)
 	}
 	for i, op := range patch.List {
 		var err error
 		if doc, err = applyOperation(doc, op); err != nil {
-			return Value{}, fmt.Errorf("%w: operation %d (line %d): %w", errPatch, i+1, op.Pos.Line, err)
+			return &Value{}, fmt.Errorf("%w: operation %d (line %d): %w", errPatch, i+1, op.Pos.Line, err)
 		}
 		if doc, err = checked(doc); err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 	}
 	return doc, nil
 }
 
-func applyOperation(doc, op Value) (Value, error) {
+func applyOperation(doc, op *Value) (*Value, error) {
 	path, err := pointer(op.Get("path"))
 	if err != nil {
-		return Value{}, err
+		return &Value{}, err
 	}
 	value := op.Get("value")
 	name := op.Get("op").Text
 	switch name {
 	case "add", "replace", "test":
 		if value.Kind == Absent {
-			return Value{}, fmt.Errorf("%q needs a value", name)
+			return &Value{}, fmt.Errorf("%q needs a value", name)
 		}
 	case "move", "copy":
 		from, err := pointer(op.Get("from"))
 		if err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 		if value, err = lookup(doc, from); err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 		if name == "move" {
-			if doc, err = edit(doc, from, remove, Value{}); err != nil {
-				return Value{}, err
+			if doc, err = edit(doc, from, remove, &Value{}); err != nil {
+				return &Value{}, err
 			}
 		}
 		name = "add"
@@ -62,7 +62,7 @@ func applyOperation(doc, op Value) (Value, error) {
 	case "replace":
 		return edit(doc, path, replace, value)
 	case "remove":
-		return edit(doc, path, remove, Value{})
+		return edit(doc, path, remove, &Value{})
 	case "test":
 		got, err := lookup(doc, path)
 		if err == nil && !same(got, value) {
@@ -70,11 +70,11 @@ func applyOperation(doc, op Value) (Value, error) {
 		}
 		return doc, err
 	}
-	return Value{}, fmt.Errorf("operation %q is not known", name)
+	return &Value{}, fmt.Errorf("operation %q is not known", name)
 }
 
 // pointer splits an RFC 6901 pointer.
-func pointer(v Value) ([]string, error) {
+func pointer(v *Value) ([]string, error) {
 	if v.Kind != String || v.Text != "" && v.Text[0] != '/' {
 		return nil, errors.New("a path must be a string that starts with /")
 	}
@@ -88,7 +88,7 @@ func pointer(v Value) ([]string, error) {
 	return path, nil
 }
 
-func lookup(v Value, path []string) (Value, error) {
+func lookup(v *Value, path []string) (*Value, error) {
 	for _, name := range path {
 		switch v.Kind {
 		case Map:
@@ -99,11 +99,11 @@ func lookup(v Value, path []string) (Value, error) {
 		case List:
 			i, err := listIndex(name, len(v.List)-1)
 			if err != nil {
-				return Value{}, err
+				return &Value{}, err
 			}
 			v = v.List[i]
 		default:
-			return Value{}, noSuchPath(name)
+			return &Value{}, noSuchPath(name)
 		}
 	}
 	return v, nil
@@ -129,10 +129,10 @@ const (
 
 // edit returns doc with the action done at path; only what lies on the way
 // is copied.
-func edit(doc Value, path []string, act action, v Value) (Value, error) {
+func edit(doc *Value, path []string, act action, v *Value) (*Value, error) {
 	if len(path) == 0 {
 		if act == remove {
-			return Value{Kind: Null, Pos: doc.Pos, nodes: 1}, nil
+			return &Value{Kind: Null, Pos: doc.Pos, nodes: 1}, nil
 		}
 		return v, nil
 	}
@@ -146,42 +146,42 @@ func edit(doc Value, path []string, act action, v Value) (Value, error) {
 			if name != "-" {
 				var err error
 				if i, err = listIndex(name, len(doc.List)); err != nil {
-					return Value{}, err
+					return &Value{}, err
 				}
 			}
 			return sequence(slices.Insert(slices.Clone(doc.List), i, v), doc.Pos), nil
 		}
 		i, err := listIndex(name, len(doc.List)-1)
 		if err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 		items := slices.Clone(doc.List)
 		if last && act == remove {
 			return sequence(slices.Delete(items, i, i+1), doc.Pos), nil
 		}
 		if items[i], err = edit(items[i], path[1:], act, v); err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 		return sequence(items, doc.Pos), nil
 	}
-	return Value{}, noSuchPath(name)
+	return &Value{}, noSuchPath(name)
 }
 
-func editMap(doc Value, path []string, act action, v Value) (Value, error) {
-	key := Value{Kind: String, Text: path[0], Pos: v.Pos, nodes: 1}
+func editMap(doc *Value, path []string, act action, v *Value) (*Value, error) {
+	key := &Value{Kind: String, Text: path[0], Pos: v.Pos, nodes: 1}
 	i, last := find(doc.Map, key), len(path) == 1
 	entries := slices.Clone(doc.Map)
 	switch {
 	case i < 0 && last && act == add:
 		return mapping(append(entries, Entry{key, v}), doc.Pos), nil
 	case i < 0:
-		return Value{}, noSuchPath(path[0])
+		return &Value{}, noSuchPath(path[0])
 	case last && act == remove:
 		return mapping(slices.Delete(entries, i, i+1), doc.Pos), nil
 	}
 	next, err := edit(entries[i].Value, path[1:], act, v)
 	if err != nil {
-		return Value{}, err
+		return &Value{}, err
 	}
 	entries[i].Value = next
 	return mapping(entries, doc.Pos), nil

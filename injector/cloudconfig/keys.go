@@ -39,6 +39,9 @@ func foreignKeys() []string {
 // of the root's own cloud.cfg are left out: they are not this boot's wish.
 func checkKeys(cfg Config) []instance.Problem {
 	var out []instance.Problem
+	if cfg.Root == nil {
+		return nil
+	}
 	for _, e := range cfg.Root.Map {
 		if e.Value.Pos.Part == "" {
 			continue

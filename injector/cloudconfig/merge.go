@@ -13,17 +13,17 @@ import (
 type Config struct {
 	// Root is the merged mapping of all layers; every value in it still
 	// knows the part and line it came from.
-	Root Value
+	Root *Value
 	// User is what the user-data parts alone come to: what cloud-init
 	// keeps as cloud-config.txt.
-	User Value
+	User *Value
 	// Files names the user-data parts that went into User, and Ignored
 	// those that could not be read, both in order.
 	Files, Ignored []string
 }
 
 // Get returns the value of a top-level key.
-func (c Config) Get(key string) Value { return c.Root.Get(key) }
+func (c Config) Get(key string) *Value { return c.Root.Get(key) }
 
 // Merge reads every cloud-config and cloud-config-jsonp part among the lists
 // and lays them over one another: user-data over vendor2 over vendor over the
@@ -34,12 +34,12 @@ func (c Config) Get(key string) Value { return c.Root.Get(key) }
 // problem and never takes others along.
 func Merge(parts, vendor, vendor2 []userdata.Part, base []plan.Document) (Config, []instance.Problem) {
 	var m layers
-	system := Value{Kind: Map}
+	system := &Value{Kind: Map}
 	for _, doc := range slices.Backward(base) {
 		system = m.under(system, m.read(userdata.Part{Origin: doc.Path, Type: userdata.TypeCloudConfig, Body: doc.Body}))
 	}
 	var c Config
-	user := layer{}
+	user := layer{value: &Value{Kind: Map}}
 	if len(parts) > 0 && !system.Get("allow_userdata").Truth(true) {
 		m.problems = append(m.problems, warning(system.Get("allow_userdata").Pos, "allow_userdata is false: cloud-config of user-data is left out"))
 	} else {
@@ -56,7 +56,7 @@ func Merge(parts, vendor, vendor2 []userdata.Part, base []plan.Document) (Config
 	}
 	c.Root = m.under(c.Root, system)
 	if c.Root.Kind != Map {
-		c.Root = Value{Kind: Map}
+		c.Root = &Value{Kind: Map}
 	}
 	return c, m.problems
 }
@@ -66,14 +66,14 @@ type layers struct{ problems []instance.Problem }
 
 // A layer is what one document's parts come to.
 type layer struct {
-	value          Value
+	value          *Value
 	files, ignored []string
 }
 
 // read gives the mapping of one part, absent after a problem.
-func (m *layers) read(part userdata.Part) Value {
+func (m *layers) read(part userdata.Part) *Value {
 	if part.Err != nil {
-		return Value{} // already reported by the decoder
+		return &Value{} // already reported by the decoder
 	}
 	v, problems := Parse(part)
 	m.problems = append(m.problems, problems...)
@@ -88,19 +88,19 @@ func (m *layers) read(part userdata.Part) Value {
 	default:
 		m.problems = append(m.problems, problem(v.Pos, "cloud-config must be a mapping, this is "+v.Kind.String()))
 	}
-	return Value{}
+	return &Value{}
 }
 
 // under lays a lower layer below a higher one.
-func (m *layers) under(high, low Value) Value {
+func (m *layers) under(high, low *Value) *Value {
 	low, rules, err := takeMergers(low, "")
 	if err == nil {
 		if rules == nil {
 			rules = layerMergers
 		}
-		var out Value
+		var out *Value
 		if high.Kind != Map {
-			high = Value{Kind: Map}
+			high = &Value{Kind: Map}
 		}
 		if out, err = rules.merge(high, low); err == nil {
 			return out
@@ -112,9 +112,9 @@ func (m *layers) under(high, low Value) Value {
 
 // parts merges the cloud-config parts of one document, in order.
 func (m *layers) parts(parts []userdata.Part) layer {
-	l := layer{value: Value{Kind: Map}}
+	l := layer{value: &Value{Kind: Map}}
 	for _, part := range parts {
-		var next Value
+		var next *Value
 		var err error
 		switch part.Type {
 		case userdata.TypeCloudConfig:
@@ -140,10 +140,10 @@ func (m *layers) parts(parts []userdata.Part) layer {
 	return l
 }
 
-func mergePart(base, v Value, header string) (Value, error) {
+func mergePart(base, v *Value, header string) (*Value, error) {
 	v, rules, err := takeMergers(v, header)
 	if err != nil {
-		return Value{}, err
+		return &Value{}, err
 	}
 	if rules == nil {
 		rules = userMergers
@@ -153,16 +153,16 @@ func mergePart(base, v Value, header string) (Value, error) {
 
 // takeMergers removes merge_how (or else merge_type) from a mapping and reads
 // it; the rules of the header come after those of the text.
-func takeMergers(v Value, header string) (Value, mergers, error) {
+func takeMergers(v *Value, header string) (*Value, mergers, error) {
 	var rules mergers
 	for _, key := range []string{"merge_how", "merge_type"} {
 		how := v.Get(key)
 		if how.Kind == Absent {
 			continue
 		}
-		v.Map = slices.DeleteFunc(slices.Clone(v.Map), func(e Entry) bool {
+		v = v.with(slices.DeleteFunc(slices.Clone(v.Map), func(e Entry) bool {
 			return e.Key.Kind == String && e.Key.Text == key
-		})
+		}))
 		if how.Kind == Null {
 			continue
 		}
@@ -184,7 +184,7 @@ func takeMergers(v Value, header string) (Value, mergers, error) {
 const jsonpMarker = "#cloud-config-jsonp"
 
 // patch applies an RFC 6902 patch to what has been merged so far.
-func (m *layers) patch(base Value, part userdata.Part) (Value, error) {
+func (m *layers) patch(base *Value, part userdata.Part) (*Value, error) {
 	if part.Err != nil {
 		return base, nil
 	}
@@ -196,7 +196,7 @@ func (m *layers) patch(base Value, part userdata.Part) (Value, error) {
 	v, problems := Parse(part)
 	m.problems = append(m.problems, problems...)
 	if v.Kind == Absent {
-		return Value{}, errPatch
+		return &Value{}, errPatch
 	}
 	return applyPatch(base, v)
 }

@@ -184,3 +184,10 @@ func TestKnown(t *testing.T) {
 		}
 	}
 }
+
+// A configuration of nothing asks for nothing, and is no trap.
+func TestZeroConfig(t *testing.T) {
+	if r := Plan(Context{}, Config{}); len(r.Steps)+len(r.Problems) > 0 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -65,7 +65,7 @@ func parseMergers(s string) (mergers, error) {
 
 // mergersOf reads the value of merge_how or merge_type: a string, or a list
 // of {name, settings} mappings or [name, option…] lists.
-func mergersOf(v Value) (mergers, error) {
+func mergersOf(v *Value) (mergers, error) {
 	if v.Kind == String {
 		return parseMergers(v.Text)
 	}
@@ -109,7 +109,7 @@ func (m mergers) check() error {
 }
 
 // merge lays with over base.
-func (m mergers) merge(base, with Value) (Value, error) {
+func (m mergers) merge(base, with *Value) (*Value, error) {
 	name := map[Kind]string{Map: "dict", List: "list", String: "str"}[base.Kind]
 	for _, r := range m {
 		if r.name != name {
@@ -122,9 +122,7 @@ func (m mergers) merge(base, with Value) (Value, error) {
 			return m.mergeList(r, base, with)
 		case "str":
 			if with.Kind == String && r.has("append") {
-				out := with
-				out.Text = base.Text + with.Text
-				return out, nil
+				return word(base.Text+with.Text, with.Pos), nil
 			}
 			return with, nil
 		}
@@ -132,7 +130,7 @@ func (m mergers) merge(base, with Value) (Value, error) {
 	return base, nil
 }
 
-func (m mergers) mergeDict(r rule, base, with Value) (Value, error) {
+func (m mergers) mergeDict(r rule, base, with *Value) (*Value, error) {
 	if with.Kind != Map {
 		return base, nil
 	}
@@ -150,7 +148,7 @@ func (m mergers) mergeDict(r rule, base, with Value) (Value, error) {
 		case e.Value.Kind == Map, r.recurses(e.Value):
 			v, err := m.merge(out[i].Value, e.Value)
 			if err != nil {
-				return Value{}, err
+				return &Value{}, err
 			}
 			out[i].Value = v
 		}
@@ -159,18 +157,18 @@ func (m mergers) mergeDict(r rule, base, with Value) (Value, error) {
 }
 
 // recurses says whether the options ask to merge lists or strings in place.
-func (r rule) recurses(v Value) bool {
+func (r rule) recurses(v *Value) bool {
 	return v.Kind == List && r.has("recurse_array", "recurse_list") || v.Kind == String && r.has("recurse_str")
 }
 
-func (m mergers) mergeList(r rule, base, with Value) (Value, error) {
+func (m mergers) mergeList(r rule, base, with *Value) (*Value, error) {
 	method := r.method("replace", "append", "prepend", "replace", "no_replace")
 	if with.Kind != List && method == "replace" {
 		return with, nil
 	}
 	items, err := elements(with)
 	if err != nil {
-		return Value{}, err
+		return &Value{}, err
 	}
 	switch method {
 	case "append":
@@ -187,7 +185,7 @@ func (m mergers) mergeList(r rule, base, with Value) (Value, error) {
 		v := items[i]
 		if r.recurses(v) || v.Kind == Map && r.has("recurse_dict") {
 			if v, err = m.merge(out[i], v); err != nil {
-				return Value{}, err
+				return &Value{}, err
 			}
 		}
 		out[i] = v
@@ -197,25 +195,25 @@ func (m mergers) mergeList(r rule, base, with Value) (Value, error) {
 
 // elements is what Python's list.extend takes from a value: of a mapping its
 // keys. A string counts as one element, not as its letters.
-func elements(v Value) ([]Value, error) {
+func elements(v *Value) ([]*Value, error) {
 	switch v.Kind {
 	case List:
 		return v.List, nil
 	case Map:
-		keys := make([]Value, len(v.Map))
+		keys := make([]*Value, len(v.Map))
 		for i, e := range v.Map {
 			keys[i] = e.Key
 		}
 		return keys, nil
 	case String:
-		return []Value{v}, nil
+		return []*Value{v}, nil
 	}
 	return nil, fmt.Errorf("%v cannot be merged into a list", v.Kind)
 }
 
-func checked(v Value) (Value, error) {
+func checked(v *Value) (*Value, error) {
 	if v.nodes > maxNodes {
-		return Value{}, fmt.Errorf("more than %d values after merging", maxNodes)
+		return &Value{}, fmt.Errorf("more than %d values after merging", maxNodes)
 	}
 	return v, nil
 }

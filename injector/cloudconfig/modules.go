@@ -121,16 +121,16 @@ func (b *builder) step(s plan.Step) { b.result.Steps = append(b.result.Steps, s)
 
 // warn notes what deserves a word; fail what is lost. Neither may be given
 // a value of the configuration that could be a secret.
-func (b *builder) warn(at Value, format string, args ...any) {
+func (b *builder) warn(at *Value, format string, args ...any) {
 	b.result.Problems = append(b.result.Problems, warning(at.Pos, fmt.Sprintf(format, args...)))
 }
 
-func (b *builder) fail(at Value, format string, args ...any) {
+func (b *builder) fail(at *Value, format string, args ...any) {
 	b.result.Problems = append(b.result.Problems, problem(at.Pos, fmt.Sprintf(format, args...)))
 }
 
 // str reads an optional scalar as text; anything else is a failure.
-func (b *builder) str(name string, v Value) string {
+func (b *builder) str(name string, v *Value) string {
 	if !v.Missing() && !v.IsScalar() {
 		b.fail(v, "%s must be a string, not %v", name, v.Kind)
 	}
@@ -138,7 +138,7 @@ func (b *builder) str(name string, v Value) string {
 }
 
 // strings reads a list of scalars, or a single one, as texts.
-func (b *builder) strings(name string, v Value) []string {
+func (b *builder) strings(name string, v *Value) []string {
 	var out []string
 	for _, item := range v.Items() {
 		if !item.IsScalar() {

@@ -22,23 +22,23 @@ type people struct {
 // of keys turned into underscores.
 type person struct {
 	name  string
-	value Value
+	value *Value
 }
 
 type groupWish struct {
 	name    string
 	members []string
-	from    Value
+	from    *Value
 }
 
 // user returns the person of that name.
-func (p people) user(name string) (Value, bool) {
+func (p people) user(name string) (*Value, bool) {
 	for _, u := range p.users {
 		if u.name == name {
 			return u.value, true
 		}
 	}
-	return Value{}, false
+	return &Value{}, false
 }
 
 // adds says whether a file of that owner and group, or at that path, has to
@@ -78,7 +78,7 @@ func (b *builder) findPeople() people {
 	}
 	list := b.userList(b.cfg.Get("users"))
 	if old.Kind == Map || b.cfg.Get("users").Missing() {
-		list = append(list, person{"default", Value{Kind: Map, Pos: old.Pos}})
+		list = append(list, person{"default", &Value{Kind: Map, Pos: old.Pos}})
 	}
 	for _, u := range list {
 		if i := slices.IndexFunc(p.users, func(o person) bool { return o.name == u.name }); i >= 0 {
@@ -92,11 +92,11 @@ func (b *builder) findPeople() people {
 }
 
 // userList flattens the forms that users may take.
-func (b *builder) userList(v Value) []person {
+func (b *builder) userList(v *Value) []person {
 	var out []person
-	names := func(v Value) {
+	names := func(v *Value) {
 		for _, name := range strings.FieldsFunc(v.Scalar(), func(c rune) bool { return c == ',' || c == ' ' }) {
-			out = append(out, person{name, Value{Kind: Map, Pos: v.Pos}})
+			out = append(out, person{name, &Value{Kind: Map, Pos: v.Pos}})
 		}
 	}
 	switch v.Kind {
@@ -138,7 +138,7 @@ func (b *builder) userList(v Value) []person {
 
 // nameDefault puts the real name and the system's settings in the place of
 // the user called "default".
-func (p *people) nameDefault(standard Value, facts plan.Facts) {
+func (p *people) nameDefault(standard *Value, facts plan.Facts) {
 	i := slices.IndexFunc(p.users, func(u person) bool { return u.name == "default" })
 	if i < 0 {
 		return
@@ -148,7 +148,7 @@ func (p *people) nameDefault(standard Value, facts plan.Facts) {
 	p.main = standard.Get("name").Scalar()
 	if p.main == "" {
 		p.main = accountOf(facts)
-		standard = Value{}
+		standard = &Value{}
 	}
 	said, _ := p.user(p.main)
 	if p.main == "root" || standard.Missing() && len(asked.Map)+len(said.Map) == 0 {
@@ -175,7 +175,7 @@ func accountOf(facts plan.Facts) string {
 	return "root"
 }
 
-func (b *builder) readGroups(v Value) []groupWish {
+func (b *builder) readGroups(v *Value) []groupWish {
 	var out []groupWish
 	entry := func(e Entry) {
 		var members []string
@@ -192,7 +192,7 @@ func (b *builder) readGroups(v Value) []groupWish {
 			}
 		case String:
 			for _, name := range splitNames(item) {
-				entry(Entry{Key: word(name, item.Pos)})
+				entry(Entry{word(name, item.Pos), &Value{}})
 			}
 		default:
 			b.fail(item, "a group must be a name or a mapping, not %v", item.Kind)
@@ -202,7 +202,7 @@ func (b *builder) readGroups(v Value) []groupWish {
 }
 
 // splitNames reads names from a list or from one text with commas.
-func splitNames(v Value) []string {
+func splitNames(v *Value) []string {
 	var out []string
 	for _, item := range v.Items() {
 		for _, name := range strings.Split(item.Scalar(), ",") {
@@ -214,10 +214,10 @@ func splitNames(v Value) []string {
 	return out
 }
 
-func word(s string, pos Pos) Value { return Value{Kind: String, Text: s, Pos: pos, nodes: 1} }
+func word(s string, pos Pos) *Value { return &Value{Kind: String, Text: s, Pos: pos, nodes: 1} }
 
 // overlay joins two mappings; what high says stays.
-func overlay(high, low Value) Value {
+func overlay(high, low *Value) *Value {
 	if high.Kind != Map {
 		return low
 	}
@@ -225,15 +225,16 @@ func overlay(high, low Value) Value {
 	if err != nil {
 		return high
 	}
-	v.Pos = high.Pos
-	return v
+	out := *v
+	out.Pos = high.Pos
+	return &out
 }
 
-func withUnderscores(v Value) Value {
+func withUnderscores(v *Value) *Value {
 	entries := slices.Clone(v.Map)
 	for i := range entries {
-		entries[i].Key.Text = strings.TrimSpace(strings.ReplaceAll(entries[i].Key.Text, "-", "_"))
+		key := entries[i].Key
+		entries[i].Key = word(strings.TrimSpace(strings.ReplaceAll(key.Text, "-", "_")), key.Pos)
 	}
-	v.Map = entries
-	return v
+	return v.with(entries)
 }

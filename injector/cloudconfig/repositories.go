@@ -58,7 +58,7 @@ func (b *builder) repo(file, id string, e Entry) {
 }
 
 // repoValue writes booleans as 0 and 1 and lists on lines of their own.
-func repoValue(v Value) string {
+func repoValue(v *Value) string {
 	switch v.Kind {
 	case Bool:
 		if v.Bool {

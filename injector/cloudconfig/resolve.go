@@ -9,8 +9,8 @@ import (
 // resolvePlain gives a plain scalar the type that PyYAML's implicit
 // resolvers (YAML 1.1) give it. The patterns are written out by hand because
 // package regexp is too dear for the agent.
-func resolvePlain(s string) Value {
-	v := Value{Kind: String, Text: s, nodes: 1}
+func resolvePlain(s string) *Value {
+	v := &Value{Kind: String, Text: s, nodes: 1}
 	switch s {
 	case "", "~", "null", "Null", "NULL":
 		v.Kind = Null

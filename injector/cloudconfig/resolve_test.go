@@ -29,7 +29,7 @@ func TestResolveAsPyYAML(t *testing.T) {
 	}
 }
 
-func resolved(v Value) string {
+func resolved(v *Value) string {
 	switch v.Kind {
 	case Null:
 		return "null"

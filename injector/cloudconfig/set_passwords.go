@@ -56,7 +56,7 @@ func setPasswords(b *builder) {
 
 // password plans one. Without a kind it is told by its looks, as cloud-init
 // does for password and chpasswd.list.
-func (b *builder) password(at Value, user, password, kind string, expire bool) {
+func (b *builder) password(at *Value, user, password, kind string, expire bool) {
 	if !validName(user) {
 		b.fail(at, "a user's name may not hold colons, slashes, commas or blanks")
 		return
@@ -104,7 +104,7 @@ func isHash(s string) bool {
 	return false
 }
 
-func (b *builder) randomPassword(at Value) string {
+func (b *builder) randomPassword(at *Value) string {
 	out := make([]byte, 0, passwordLength)
 	for one := make([]byte, 1); len(out) < passwordLength; {
 		if b.Rand == nil {

@@ -26,7 +26,7 @@ func runcmd(b *builder) {
 // shellify makes a shell script of a list of commands: a string is a line as
 // it is, a list one command with every argument quoted. As in cloud-init one
 // bad item makes the whole list unusable, since the others may rest on it.
-func shellify(b *builder, key string, v Value) []byte {
+func shellify(b *builder, key string, v *Value) []byte {
 	if v.Kind != List {
 		b.fail(v, "%s must be a list, not %v", key, v.Kind)
 		return nil

@@ -118,7 +118,7 @@ func (b *builder) hasGroup(name string) bool {
 }
 
 // sudoRules reads false, null, a rule, or a list of rules.
-func sudoRules(v Value) []string {
+func sudoRules(v *Value) []string {
 	var out []string
 	for _, item := range v.Items() {
 		if item.Kind == String && item.Text != "" {
@@ -129,11 +129,11 @@ func sudoRules(v Value) []string {
 }
 
 // keyList takes the mapping form of authorized keys as its values.
-func keyList(v Value) Value {
+func keyList(v *Value) *Value {
 	if v.Kind != Map {
 		return v
 	}
-	items := make([]Value, len(v.Map))
+	items := make([]*Value, len(v.Map))
 	for i, e := range v.Map {
 		items[i] = e.Value
 	}

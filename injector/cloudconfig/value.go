@@ -40,8 +40,9 @@ type Pos struct {
 	Line int
 }
 
-// A Value is one node of a cloud-config, resolved. It is read-only: values
-// share their lists and mappings.
+// A Value is one node of a cloud-config, resolved. It is read-only: values are
+// shared, by aliases and by what merging leaves as it was. It is passed by
+// pointer because copying it would be a third of this package's code.
 type Value struct {
 	Kind  Kind
 	Bool  bool
@@ -50,7 +51,7 @@ type Value struct {
 	// Text is a string's or binary's content, and of every other scalar
 	// the text as it was written.
 	Text string
-	List []Value
+	List []*Value
 	// Map is in the order of the document, each key once.
 	Map []Entry
 	Pos Pos
@@ -59,30 +60,33 @@ type Value struct {
 }
 
 // An Entry is one key of a mapping with its value.
-type Entry struct{ Key, Value Value }
+type Entry struct{ Key, Value *Value }
 
 // Get returns what stands under a string key, or an absent Value.
-func (v Value) Get(key string) Value {
+func (v *Value) Get(key string) *Value {
+	if v == nil {
+		return &Value{}
+	}
 	for _, e := range v.Map {
 		if e.Key.Kind == String && e.Key.Text == key {
 			return e.Value
 		}
 	}
-	return Value{Pos: v.Pos}
+	return &Value{Pos: v.Pos}
 }
 
 // Has says whether the key is there, even with a null value.
-func (v Value) Has(key string) bool { return v.Get(key).Kind != Absent }
+func (v *Value) Has(key string) bool { return v.Get(key).Kind != Absent }
 
 // Missing is true of what is absent or null.
-func (v Value) Missing() bool { return v.Kind == Absent || v.Kind == Null }
+func (v *Value) Missing() bool { return v.Kind == Absent || v.Kind == Null }
 
 // IsScalar is true of what Scalar can give as text.
-func (v Value) IsScalar() bool { return v.Kind >= Bool && v.Kind <= Timestamp }
+func (v *Value) IsScalar() bool { return v.Kind >= Bool && v.Kind <= Timestamp }
 
 // Scalar gives a scalar as the text that Python's str() would make of it;
 // empty for everything else.
-func (v Value) Scalar() string {
+func (v *Value) Scalar() string {
 	switch v.Kind {
 	case Bool:
 		if v.Bool {
@@ -99,19 +103,19 @@ func (v Value) Scalar() string {
 
 // Items gives the elements of a list; a single scalar or mapping counts as a
 // list of one, absent and null as none.
-func (v Value) Items() []Value {
+func (v *Value) Items() []*Value {
 	switch v.Kind {
 	case List:
 		return v.List
 	case Absent, Null:
 		return nil
 	}
-	return []Value{v}
+	return []*Value{v}
 }
 
 // Truth reads a boolean as cloud-init's get_cfg_option_bool does: true, 1,
 // on and yes in any case, as a boolean, number or string, are true.
-func (v Value) Truth(absent bool) bool {
+func (v *Value) Truth(absent bool) bool {
 	switch v.Kind {
 	case Absent:
 		return absent
@@ -129,7 +133,7 @@ func (v Value) Truth(absent bool) bool {
 }
 
 // why names the value as the reason of a step.
-func (v Value) why(key string) plan.Why {
+func (v *Value) why(key string) plan.Why {
 	part := v.Pos.Part
 	if part == "" {
 		part = v.Pos.Origin
@@ -138,7 +142,7 @@ func (v Value) why(key string) plan.Why {
 }
 
 // same compares two values as Python's == would, places left aside.
-func same(a, b Value) bool {
+func same(a, b *Value) bool {
 	if a.Kind != b.Kind {
 		return false
 	}
@@ -169,7 +173,7 @@ func same(a, b Value) bool {
 }
 
 // key is a scalar's identity as a key of a mapping.
-func (v Value) key() string {
+func (v *Value) key() string {
 	switch v.Kind {
 	case Bool, Int, Null:
 		return strconv.Itoa(int(v.Kind)) + ":" + v.Scalar()
@@ -180,7 +184,7 @@ func (v Value) key() string {
 }
 
 // find returns the index of the key in a mapping, or -1.
-func find(m []Entry, key Value) int {
+func find(m []Entry, key *Value) int {
 	k := key.key()
 	for i := range m {
 		if m[i].Key.key() == k {
@@ -190,22 +194,29 @@ func find(m []Entry, key Value) int {
 	return -1
 }
 
+// with is a mapping with other entries.
+func (v *Value) with(entries []Entry) *Value {
+	out := *v
+	out.Map = entries
+	return &out
+}
+
 // mapping makes a Map value of entries.
-func mapping(entries []Entry, pos Pos) Value {
+func mapping(entries []Entry, pos Pos) *Value {
 	n := 1
 	for _, e := range entries {
 		n = addNodes(n, addNodes(1, e.Value.nodes))
 	}
-	return Value{Kind: Map, Map: entries, Pos: pos, nodes: n}
+	return &Value{Kind: Map, Map: entries, Pos: pos, nodes: n}
 }
 
 // sequence makes a List value of items.
-func sequence(items []Value, pos Pos) Value {
+func sequence(items []*Value, pos Pos) *Value {
 	n := 1
 	for _, v := range items {
 		n = addNodes(n, v.nodes)
 	}
-	return Value{Kind: List, List: items, Pos: pos, nodes: n}
+	return &Value{Kind: List, List: items, Pos: pos, nodes: n}
 }
 
 // addNodes adds two counts and stays at a value above every limit.

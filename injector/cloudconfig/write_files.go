@@ -70,7 +70,7 @@ func writeFiles(b *builder, late bool) {
 }
 
 // ownerOf splits "user:group"; "", "-1" and "none" leave it to root.
-func ownerOf(v Value) (owner, group string) {
+func ownerOf(v *Value) (owner, group string) {
 	owner, group, _ = strings.Cut(v.Scalar(), ":")
 	clean := func(s string) string {
 		s = strings.TrimSpace(s)
@@ -85,7 +85,7 @@ func ownerOf(v Value) (owner, group string) {
 // permissions reads a mode as cloud-init does: a string is octal, with or
 // without 0 or 0o; a number is taken as it is, so that YAML's 0644 is right
 // and 644 is not.
-func permissions(b *builder, v Value) uint32 {
+func permissions(b *builder, v *Value) uint32 {
 	const standard = 0o644
 	var mode int64
 	switch v.Kind {
@@ -116,7 +116,7 @@ func permissions(b *builder, v Value) uint32 {
 }
 
 // content decodes an entry's content.
-func content(entry Value) ([]byte, error) {
+func content(entry *Value) ([]byte, error) {
 	v := entry.Get("content")
 	if uri := entry.Get("source").Get("uri"); !uri.Missing() {
 		if v.Missing() {

@@ -31,13 +31,13 @@ const (
 // Parse reads the YAML of one part. The value is absent when the part cannot
 // be used; a problem that is no warning then says why. Anchors, merge keys,
 // tags and equal keys are as the package comment says.
-func Parse(part userdata.Part) (Value, []instance.Problem) {
-	r := reader{pos: Pos{Part: part.Name, Origin: part.Origin}, done: map[*yaml.Node]Value{}, open: map[*yaml.Node]bool{}}
+func Parse(part userdata.Part) (*Value, []instance.Problem) {
+	r := reader{pos: Pos{Part: part.Name, Origin: part.Origin}, done: map[*yaml.Node]*Value{}, open: map[*yaml.Node]bool{}}
 	v, err := r.document(part.Body)
 	if err != nil {
 		line, msg := yamlError(err)
 		r.problems = append(r.problems, problem(Pos{Part: part.Name, Origin: part.Origin, Line: line}, msg))
-		return Value{}, r.problems
+		return &Value{}, r.problems
 	}
 	return v, r.problems
 }
@@ -55,7 +55,7 @@ func warning(pos Pos, msg string) instance.Problem {
 // A reader resolves the nodes of one document.
 type reader struct {
 	pos      Pos
-	done     map[*yaml.Node]Value
+	done     map[*yaml.Node]*Value
 	open     map[*yaml.Node]bool
 	problems []instance.Problem
 }
@@ -72,15 +72,15 @@ func errAt(n *yaml.Node, format string, args ...any) error {
 	return &lineError{n.Line, fmt.Sprintf(format, args...)}
 }
 
-func (r *reader) document(body []byte) (v Value, err error) {
+func (r *reader) document(body []byte) (v *Value, err error) {
 	// The YAML library reports some bad input by panicking.
 	defer func() {
 		if x := recover(); x != nil {
-			v, err = Value{}, fmt.Errorf("yaml: cannot be read: %v", x)
+			v, err = &Value{}, fmt.Errorf("yaml: cannot be read: %v", x)
 		}
 	}()
 	if len(body) > maxBody {
-		return Value{}, fmt.Errorf("yaml: larger than %d bytes", maxBody)
+		return &Value{}, fmt.Errorf("yaml: larger than %d bytes", maxBody)
 	}
 	if json.Valid(body) {
 		body = plainEscapes(body)
@@ -89,18 +89,18 @@ func (r *reader) document(body []byte) (v Value, err error) {
 	var doc, next yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
-			return Value{Kind: Null, Pos: r.pos, nodes: 1}, nil
+			return &Value{Kind: Null, Pos: r.pos, nodes: 1}, nil
 		}
-		return Value{}, err
+		return &Value{}, err
 	}
 	if err := dec.Decode(&next); err == nil {
-		return Value{}, errAt(&next, "yaml: a second document; only one is allowed")
+		return &Value{}, errAt(&next, "yaml: a second document; only one is allowed")
 	} else if !errors.Is(err, io.EOF) {
-		return Value{}, err
+		return &Value{}, err
 	}
 	v, err = r.resolve(&doc, 0)
 	if err == nil && v.nodes > maxNodes {
-		return Value{}, fmt.Errorf("yaml: more than %d values with aliases expanded", maxNodes)
+		return &Value{}, fmt.Errorf("yaml: more than %d values with aliases expanded", maxNodes)
 	}
 	return v, err
 }
@@ -149,21 +149,21 @@ func surrogates(s []byte) rune {
 
 // resolve turns a node into a value. A node met again, through an alias, is
 // shared and not copied.
-func (r *reader) resolve(n *yaml.Node, depth int) (Value, error) {
+func (r *reader) resolve(n *yaml.Node, depth int) (*Value, error) {
 	if v, ok := r.done[n]; ok {
 		return v, nil
 	}
 	if r.open[n] {
-		return Value{}, errAt(n, "yaml: an anchor that contains itself")
+		return &Value{}, errAt(n, "yaml: an anchor that contains itself")
 	}
 	if depth >= maxDepth {
-		return Value{}, errAt(n, "yaml: nested deeper than %d", maxDepth)
+		return &Value{}, errAt(n, "yaml: nested deeper than %d", maxDepth)
 	}
 	r.open[n] = true
 	v, err := r.resolveKind(n, depth)
 	delete(r.open, n)
 	if err != nil {
-		return Value{}, err
+		return &Value{}, err
 	}
 	if n.Kind != yaml.AliasNode && n.Kind != yaml.DocumentNode {
 		v.Pos = r.at(n)
@@ -178,7 +178,7 @@ func (r *reader) at(n *yaml.Node) Pos {
 	return pos
 }
 
-func (r *reader) resolveKind(n *yaml.Node, depth int) (Value, error) {
+func (r *reader) resolveKind(n *yaml.Node, depth int) (*Value, error) {
 	switch n.Kind {
 	case yaml.DocumentNode:
 		return r.resolve(n.Content[0], depth)
@@ -188,38 +188,38 @@ func (r *reader) resolveKind(n *yaml.Node, depth int) (Value, error) {
 		return scalar(n)
 	case yaml.SequenceNode:
 		if tag := explicitTag(n); tag != "" && tag != "!!seq" && tag != "!!omap" && tag != "!!pairs" {
-			return Value{}, errAt(n, "yaml: tag %s is not known", tag)
+			return &Value{}, errAt(n, "yaml: tag %s is not known", tag)
 		}
-		items := make([]Value, 0, len(n.Content))
+		items := make([]*Value, 0, len(n.Content))
 		for _, c := range n.Content {
 			v, err := r.resolve(c, depth+1)
 			if err != nil {
-				return Value{}, err
+				return &Value{}, err
 			}
 			items = append(items, v)
 		}
 		return sequence(items, r.at(n)), nil
 	case yaml.MappingNode:
 		if tag := explicitTag(n); tag != "" && tag != "!!map" && tag != "!!set" {
-			return Value{}, errAt(n, "yaml: tag %s is not known", tag)
+			return &Value{}, errAt(n, "yaml: tag %s is not known", tag)
 		}
 		return r.mapping(n, depth)
 	}
-	return Value{}, errAt(n, "yaml: a node of no known kind")
+	return &Value{}, errAt(n, "yaml: a node of no known kind")
 }
 
 // mapping resolves a mapping: what merge keys bring comes first, so that the
 // mapping's own keys win.
-func (r *reader) mapping(n *yaml.Node, depth int) (Value, error) {
+func (r *reader) mapping(n *yaml.Node, depth int) (*Value, error) {
 	b := mapBuilder{index: map[string]int{}}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if isMergeKey(n.Content[i]) {
 			v, err := r.resolve(n.Content[i+1], depth+1)
 			if err != nil {
-				return Value{}, err
+				return &Value{}, err
 			}
 			if err := b.merge(v); err != nil {
-				return Value{}, errAt(n.Content[i+1], "yaml: %v", err)
+				return &Value{}, errAt(n.Content[i+1], "yaml: %v", err)
 			}
 		}
 	}
@@ -230,14 +230,14 @@ func (r *reader) mapping(n *yaml.Node, depth int) (Value, error) {
 		}
 		key, err := r.resolve(n.Content[i], depth+1)
 		if err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 		if key.Kind == List || key.Kind == Map {
-			return Value{}, errAt(n.Content[i], "yaml: %v cannot be a key", key.Kind)
+			return &Value{}, errAt(n.Content[i], "yaml: %v cannot be a key", key.Kind)
 		}
 		v, err := r.resolve(n.Content[i+1], depth+1)
 		if err != nil {
-			return Value{}, err
+			return &Value{}, err
 		}
 		if id := key.key(); own[id] {
 			r.problems = append(r.problems, warning(r.at(n.Content[i]), fmt.Sprintf("key %q stands there twice; the last one counts", key.Text)))
@@ -255,7 +255,7 @@ type mapBuilder struct {
 	index   map[string]int
 }
 
-func (b *mapBuilder) set(key, v Value) {
+func (b *mapBuilder) set(key, v *Value) {
 	id := key.key()
 	if i, ok := b.index[id]; ok {
 		b.entries[i].Value = v
@@ -267,7 +267,7 @@ func (b *mapBuilder) set(key, v Value) {
 
 // merge takes in the value of a "<<" key: a mapping, or a list of them of
 // which the first wins.
-func (b *mapBuilder) merge(v Value) error {
+func (b *mapBuilder) merge(v *Value) error {
 	switch v.Kind {
 	case Map:
 		for _, e := range v.Map {
@@ -304,8 +304,8 @@ func explicitTag(n *yaml.Node) string {
 	return n.ShortTag()
 }
 
-func scalar(n *yaml.Node) (Value, error) {
-	str := Value{Kind: String, Text: n.Value, nodes: 1}
+func scalar(n *yaml.Node) (*Value, error) {
+	str := &Value{Kind: String, Text: n.Value, nodes: 1}
 	tag := explicitTag(n)
 	bad := errAt(n, "yaml: not a value that tag %s allows", tag)
 	switch tag {
@@ -317,26 +317,26 @@ func scalar(n *yaml.Node) (Value, error) {
 	case "!", "!!str":
 		return str, nil
 	case "!!null":
-		return Value{Kind: Null, Text: n.Value, nodes: 1}, nil
+		return &Value{Kind: Null, Text: n.Value, nodes: 1}, nil
 	case "!!binary":
 		data, err := base64.StdEncoding.DecodeString(stripBlanks(n.Value))
 		if err != nil {
-			return Value{}, bad
+			return &Value{}, bad
 		}
-		return Value{Kind: Binary, Text: string(data), nodes: 1}, nil
+		return &Value{Kind: Binary, Text: string(data), nodes: 1}, nil
 	case "!!float":
 		if f, err := strconv.ParseFloat(strings.ReplaceAll(n.Value, "_", ""), 64); err == nil {
-			return Value{Kind: Float, Float: f, Text: n.Value, nodes: 1}, nil
+			return &Value{Kind: Float, Float: f, Text: n.Value, nodes: 1}, nil
 		}
 	}
 	want, known := map[string]Kind{"!!bool": Bool, "!!int": Int, "!!float": Float, "!!timestamp": Timestamp}[tag]
 	if !known {
-		return Value{}, errAt(n, "yaml: tag %s is not known", tag)
+		return &Value{}, errAt(n, "yaml: tag %s is not known", tag)
 	}
 	if v := resolvePlain(n.Value); v.Kind == want {
 		return v, nil
 	}
-	return Value{}, bad
+	return &Value{}, bad
 }
 
 func stripBlanks(s string) string {

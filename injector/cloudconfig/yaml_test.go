@@ -58,12 +58,12 @@ func TestParseAsPyYAML(t *testing.T) {
 	}
 }
 
-func parse(text string) (Value, []instance.Problem) {
+func parse(text string) (*Value, []instance.Problem) {
 	return Parse(userdata.Part{Name: "part-001", Origin: "user-data", Body: []byte(text)})
 }
 
 // asJSON gives a value in the form of testdata/pyyaml.json.
-func asJSON(v Value) any {
+func asJSON(v *Value) any {
 	switch v.Kind {
 	case Bool:
 		return v.Bool

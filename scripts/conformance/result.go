@@ -117,7 +117,7 @@ func newFile(body []byte) file {
 }
 
 // plainValue is a cloud-config value as JSON holds it.
-func plainValue(v cloudconfig.Value) any {
+func plainValue(v *cloudconfig.Value) any {
 	switch v.Kind {
 	case cloudconfig.Absent, cloudconfig.Null:
 		return nil
@@ -146,7 +146,7 @@ func plainValue(v cloudconfig.Value) any {
 }
 
 // plainKey is a key as Python's str would give it.
-func plainKey(v cloudconfig.Value) string {
+func plainKey(v *cloudconfig.Value) string {
 	if v.Kind == cloudconfig.Null {
 		return "None"
 	}
