@@ -74,8 +74,8 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	o := nic.Options{
 		Only:       b.options.Net.NIC,
 		Virtual:    b.env.ByHand,
-		LinkLocal4: b.matched("digitalocean"),
-		LinkLocal6: b.matched("openstack"),
+		LinkLocal4: b.matched(func(s source.Source) bool { return s.LinkLocal4 }),
+		LinkLocal6: b.matched(func(s source.Source) bool { return s.LinkLocal6 }),
 		// A recognised cloud's network stands more questions than a switch
 		// that guards against floods.
 		Pace: nic.CloudPace,
@@ -110,9 +110,12 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop}, nil
 }
 
-// matched says that a source is among those to be asked.
-func (b *boot) matched(name string) bool {
-	return slices.ContainsFunc(b.matches, func(m platform.Match) bool { return m.Source == name })
+// matched says that such a source is among those to be asked.
+func (b *boot) matched(such func(source.Source) bool) bool {
+	return slices.ContainsFunc(b.matches, func(m platform.Match) bool {
+		s, err := source.Find(m.Source)
+		return err == nil && such(s)
+	})
 }
 
 // ownStack says that the initrd's own network stack is at work, or will be:

@@ -162,7 +162,7 @@ func notBefore() time.Time {
 func (b *boot) sourceEnv(lease nic.Lease, client *fetch.Client) source.Env {
 	e := source.Env{HTTP: client, Evidence: b.evidence, Sysfs: b.env.Sysfs,
 		LowPort: fetch.New(fetch.Config{Dial: fetch.LowPort(lease.Dialer()), Version: b.env.Version}),
-		Lease:   source.Lease{Interface: lease.Name, ServerID: lease.ServerID, Gateway: lease.Gateway},
+		Lease:   source.Lease{Interface: lease.Name, Address: lease.Prefix.Addr(), ServerID: lease.ServerID, Gateway: lease.Gateway},
 	}
 	if server, ok := netip.AddrFromSlice(lease.Options[azureWireserver]); ok {
 		e.Lease.Wireserver = server

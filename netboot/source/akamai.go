@@ -21,7 +21,7 @@ func akamaiBases() []string {
 }
 
 func fetchAkamai(ctx context.Context, env Env) (Docs, error) {
-	return race(ctx, akamaiBases(), func(ctx context.Context, base string) (Docs, error) {
+	return race(ctx, env.Lease.near(akamaiBases()), func(ctx context.Context, base string) (Docs, error) {
 		env.HTTP.Open(base, 3)
 		token, err := env.HTTP.Do(ctx, fetch.Request{
 			Method: "PUT", URL: base + "v1/token", Header: map[string]string{"Metadata-Token-Expiry-Seconds": "300"},

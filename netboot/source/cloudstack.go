@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"boothook/netboot/instance"
@@ -20,7 +21,8 @@ func cloudStackDocs() []doc {
 
 func fetchCloudStack(ctx context.Context, env Env) (Docs, error) {
 	var bases []string
-	for _, a := range []netip.Addr{env.Lease.ServerID, env.Lease.Gateway} {
+	// Most often the router is both.
+	for _, a := range slices.Compact([]netip.Addr{env.Lease.ServerID, env.Lease.Gateway}) {
 		if a.IsValid() {
 			bases = append(bases, "http://"+netip.AddrPortFrom(a, 80).String()+"/latest/")
 		}

@@ -35,11 +35,11 @@ func ec2Bases() []string {
 }
 
 func fetchEC2(ctx context.Context, env Env) (Docs, error) {
-	got, err := gatherEC2(ctx, env.HTTP)
+	got, err := gatherEC2(ctx, env)
 	if fetch.Status(err) == 401 {
 		// The token has gone stale, or was made before the instance
 		// moved: a new one, once.
-		got, err = gatherEC2(ctx, env.HTTP)
+		got, err = gatherEC2(ctx, env)
 	}
 	return got, err
 }
@@ -51,8 +51,9 @@ type ec2Session struct {
 }
 
 // gatherEC2 fetches a token and with it everything else.
-func gatherEC2(ctx context.Context, c *fetch.Client) (Docs, error) {
-	s, err := race(ctx, ec2Bases(), func(ctx context.Context, base string) (ec2Session, error) {
+func gatherEC2(ctx context.Context, env Env) (Docs, error) {
+	c := env.HTTP
+	s, err := race(ctx, env.Lease.near(ec2Bases()), func(ctx context.Context, base string) (ec2Session, error) {
 		c.Open(base, fetch.MaxConns)
 		header, err := tokenHeader(ctx, c, base, ec2TokenTTL, ec2Token)
 		return ec2Session{base, header}, err

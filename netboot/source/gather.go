@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,24 @@ func at(base, path string) string {
 	return base + path
 }
 
+// errNotNear: the service has no address of the family that the lease is of.
+var errNotNear = errors.New("the service has no address that this lease leads to")
+
+// near gives those of a service's addresses that are of the lease's own family:
+// the others are the business of the other family's lease, and would be asked
+// twice. A name may stand for either. Without an Address all are near.
+func (l Lease) near(bases []string) []string {
+	if !l.Address.IsValid() {
+		return bases
+	}
+	return slices.DeleteFunc(slices.Clone(bases), func(base string) bool {
+		host := strings.TrimPrefix(base, "http://")
+		is6 := strings.HasPrefix(host, "[")
+		is4 := host != "" && host[0] >= '0' && host[0] <= '9'
+		return is6 && l.Address.Is4() || is4 && l.Address.Is6()
+	})
+}
+
 // race asks the same of several addresses of one service, each starting a
 // little after the one before it, or at once when that has failed. The first
 // success wins and ends the others. A refusal ends the others only after they
@@ -115,6 +134,10 @@ func race[T any](ctx context.Context, bases []string, ask func(ctx context.Conte
 			v, err := ask(ctx, base)
 			results <- result{v, err}
 		}()
+	}
+	if len(bases) == 0 {
+		var none T
+		return none, errNotNear
 	}
 	start()
 	stagger := time.NewTicker(raceStagger)
@@ -151,7 +174,7 @@ func race[T any](ctx context.Context, bases []string, ask func(ctx context.Conte
 // base, which may be had under several addresses.
 func from(bases []string, header map[string]string, want ...doc) func(context.Context, Env) (Docs, error) {
 	return func(ctx context.Context, env Env) (Docs, error) {
-		return race(ctx, bases, func(ctx context.Context, base string) (Docs, error) {
+		return race(ctx, env.Lease.near(bases), func(ctx context.Context, base string) (Docs, error) {
 			env.HTTP.Open(base, len(want))
 			return gather(ctx, env.HTTP, base, header, want...)
 		})

@@ -25,7 +25,7 @@ func oracleBases() []string {
 }
 
 func fetchOracle(ctx context.Context, env Env) (Docs, error) {
-	return race(ctx, oracleBases(), func(ctx context.Context, base string) (Docs, error) {
+	return race(ctx, env.Lease.near(oracleBases()), func(ctx context.Context, base string) (Docs, error) {
 		var err error
 		for range oracleTries {
 			for _, version := range []string{"v2/", "v1/"} {

@@ -28,7 +28,7 @@ func fetchScaleway(ctx context.Context, env Env) (Docs, error) {
 	if env.LowPort == nil {
 		return nil, errNoLowPort
 	}
-	return race(ctx, scalewayBases(), func(ctx context.Context, base string) (Docs, error) {
+	return race(ctx, env.Lease.near(scalewayBases()), func(ctx context.Context, base string) (Docs, error) {
 		return gather(ctx, env.LowPort, base, nil, doc{path: scalewayConf}, doc{path: scalewayUser}, doc{path: scalewayVendor})
 	})
 }

@@ -67,6 +67,8 @@ type Volume struct {
 type Lease struct {
 	// Interface is the NIC's name, the zone of link-local addresses.
 	Interface string
+	// Address is our own.
+	Address netip.Addr
 	// ServerID is the DHCP server (option 54), Gateway the default router.
 	ServerID, Gateway netip.Addr
 	// Wireserver is Azure's option 245.
@@ -86,6 +88,9 @@ type Source struct {
 	Name string
 	// Network says that the source needs a lease first.
 	Network bool
+	// LinkLocal4 and LinkLocal6 say that the source can be reached with a
+	// link-local address alone, where there is no DHCP.
+	LinkLocal4, LinkLocal6 bool
 
 	fetch func(context.Context, Env) (Docs, error)
 	parse func(Docs, platform.Evidence) (instance.Instance, error)
@@ -100,7 +105,7 @@ func Table() []Source {
 		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
 		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
 		{Name: "configdrive", fetch: fetchConfigDrive, parse: parseOpenStack},
-		{Name: "openstack", Network: true, fetch: fetchOpenStack, parse: parseOpenStack},
+		{Name: "openstack", Network: true, LinkLocal6: true, fetch: fetchOpenStack, parse: parseOpenStack},
 		{Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2},
 		{Name: "aliyun", Network: true, fetch: fetchAliYun, parse: parseAliYun},
 		{Name: "cloudstack", Network: true, fetch: fetchCloudStack, parse: parseCloudStack},
@@ -108,8 +113,8 @@ func Table() []Source {
 		{Name: "gce", Network: true, fetch: fetchGCE, parse: parseGCE},
 		{Name: "azure", Network: true, fetch: fetchAzure, parse: parseAzure, tell: tellAzure},
 		{Name: "oracle", Network: true, fetch: fetchOracle, parse: parseOracle},
-		{Name: "digitalocean", Network: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean},
-		{Name: "hetzner", Network: true, fetch: fetchHetzner, parse: parseHetzner},
+		{Name: "digitalocean", Network: true, LinkLocal4: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean},
+		{Name: "hetzner", Network: true, LinkLocal6: true, fetch: fetchHetzner, parse: parseHetzner},
 		{Name: "vultr", Network: true, fetch: fetchVultr, parse: parseVultr},
 		{Name: "upcloud", Network: true, fetch: fetchUpCloud, parse: parseUpCloud},
 		{Name: "scaleway", Network: true, fetch: fetchScaleway, parse: parseScaleway},
