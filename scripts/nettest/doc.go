@@ -1,0 +1,8 @@
+// Package nettest proves the agent's own binary on the network: in namespaces,
+// against real DHCP servers (dnsmasq, Kea) and the simulated clouds, judged by
+// what the services and the wire saw and by what stands in the root
+// afterwards. Nothing of the agent is linked in here but the report's form.
+//
+// The tests have the build tag "net", need root, what scripts/setup installs
+// and the binaries of "make build". Run them by "make test-net".
+package nettest
