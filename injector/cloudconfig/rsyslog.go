@@ -3,6 +3,7 @@ package cloudconfig
 import (
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"boothook/injector/plan"
@@ -46,7 +47,7 @@ func rsyslog(b *builder) {
 		add(name, text)
 	}
 	remotes := slices.Clone(v.Get("remotes").Map)
-	slices.SortStableFunc(remotes, func(a, c Entry) int { return strings.Compare(a.Key.Text, c.Key.Text) })
+	sort.SliceStable(remotes, func(i, j int) bool { return remotes[i].Key.Text < remotes[j].Key.Text })
 	for _, e := range remotes {
 		if e.Value.Scalar() == "" || strings.ContainsAny(e.Value.Scalar()+e.Key.Scalar(), "\n") {
 			continue

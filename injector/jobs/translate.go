@@ -1,10 +1,10 @@
 package jobs
 
 import (
-	"cmp"
 	"errors"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"boothook/injector/jobs/upstart"
@@ -178,8 +178,10 @@ func (b *builder) translated(part userdata.Part, name string, job *upstart.Job) 
 	}
 	t := newTask(strings.ReplaceAll(name, "/", "_"), job)
 	steps := render(t)
-	slices.SortStableFunc(t.refused, func(a, c refusal) int {
-		return cmp.Or(cmp.Compare(a.line, c.line), strings.Compare(a.stanza, c.stanza))
+	// Package sort and not slices: the agent pays for every type it sorts.
+	sort.SliceStable(t.refused, func(i, j int) bool {
+		a, c := t.refused[i], t.refused[j]
+		return a.line < c.line || a.line == c.line && a.stanza < c.stanza
 	})
 	for _, r := range t.refused {
 		b.fail(part, r.line, "cannot be translated for "+string(b.Facts.Init)+": "+r.Error())
