@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,39 @@ func TestTranslate(t *testing.T) {
 				t.Errorf("differs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Every script that is written, for whatever init, is one that sh can read.
+func TestScriptsAreShell(t *testing.T) {
+	files, err := filepath.Glob("testdata/translate/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	scripts := 0
+	for _, init := range []plan.Init{plan.Systemd, plan.OpenRC, plan.Sysvinit, plan.Runit} {
+		var parts []userdata.Part
+		for _, file := range files {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, userdata.Part{Name: filepath.Base(file), Type: userdata.TypeUpstartJob, Body: archive.Files[0].Data})
+		}
+		for _, s := range planOf(init, parts...).Steps {
+			if s.Kind != plan.File || s.Mode&0o100 == 0 {
+				continue
+			}
+			scripts++
+			cmd := exec.Command("/bin/sh", "-n")
+			cmd.Stdin = bytes.NewReader(s.Body)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s %s: %v: %s\n%s", init, s.Path, err, out, s.Body)
+			}
+		}
+	}
+	if scripts < 50 {
+		t.Errorf("only %d scripts", scripts)
 	}
 }
 
