@@ -51,7 +51,7 @@ func List(w io.Writer, p Plan) error {
 	for _, s := range p.Steps {
 		row := [3]string{verb(s), subject(s), s.Why.String()}
 		for i := range wide {
-			wide[i] = max(wide[i], min(len(row[i]), 60))
+			wide[i] = max(wide[i], min(len(row[i]), 72))
 		}
 		rows = append(rows, row)
 	}

@@ -131,15 +131,24 @@ func (r *Root) InitOf(path string) plan.Init {
 	if init == plan.UnknownInit {
 		init = r.initByContent(n.path())
 	}
-	if init == plan.Sysvinit || init == plan.BusyboxInit {
-		// Gentoo, Devuan and Alpine start OpenRC from inittab(5).
-		for line := range strings.Lines(string(r.fact("/etc/inittab"))) {
+	if (init == plan.Sysvinit || init == plan.BusyboxInit) && r.startsOpenRC() {
+		return plan.OpenRC
+	}
+	return init
+}
+
+// startsOpenRC says whether an init that has no services of its own leaves
+// them to OpenRC: Gentoo and Alpine say so in inittab(5), Debian in the script
+// that inittab calls.
+func (r *Root) startsOpenRC() bool {
+	for _, p := range []string{"/etc/inittab", "/etc/init.d/rc"} {
+		for line := range strings.Lines(string(r.fact(p))) {
 			if !strings.HasPrefix(strings.TrimSpace(line), "#") && strings.Contains(line, "openrc") {
-				return plan.OpenRC
+				return true
 			}
 		}
 	}
-	return init
+	return false
 }
 
 func initByName(name string) plan.Init {

@@ -37,6 +37,7 @@ func TestInitOf(t *testing.T) {
 		{"upstart", map[string]string{"/sbin/init": "ELF com.ubuntu.Upstart0_6.Job"}, plan.Upstart},
 		{"sysvinit", map[string]string{"/sbin/init": "ELF /etc/inittab", "/etc/inittab": "si::sysinit:/etc/init.d/rcS\n"}, plan.Sysvinit},
 		{"OpenRC on sysvinit", map[string]string{"/sbin/init": "ELF /etc/inittab", "/etc/inittab": "rc::bootwait:/sbin/openrc boot\n"}, plan.OpenRC},
+		{"OpenRC on Debian", map[string]string{"/sbin/init": "ELF /etc/inittab", "/etc/inittab": "l2:2:wait:/etc/init.d/rc 2\n", "/etc/init.d/rc": "#!/bin/sh\nexec /sbin/openrc default\n"}, plan.OpenRC},
 		{"OpenRC left over in a comment", map[string]string{"/sbin/init": "ELF /etc/inittab", "/etc/inittab": "# l0::/sbin/openrc\n"}, plan.Sysvinit},
 		{"OpenRC's own", map[string]string{"/sbin/init": "-> openrc-init", "/sbin/openrc-init": "ELF"}, plan.OpenRC},
 		{"Alpine", map[string]string{"/sbin/init": "-> /bin/busybox", "/usr/bin/busybox": "ELF", "/etc/inittab": "::sysinit:/sbin/openrc sysinit\n"}, plan.OpenRC},
