@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"boothook/injector/plan"
+	"boothook/injector/state"
 	"boothook/injector/userdata"
 	"boothook/netboot/instance"
 )
@@ -99,7 +100,7 @@ func (b *builder) part(part userdata.Part, vendor bool) {
 		if vendor {
 			dir = path.Join(dir, "vendor")
 		}
-		b.script(part, dir, cleanName(part.Name))
+		b.script(part, dir, part.Name)
 	case userdata.TypeScriptPerBoot, userdata.TypeScriptPerInstance, userdata.TypeScriptPerOnce:
 		frequency := strings.TrimPrefix(part.Type, userdata.TypeScript+"-")
 		b.script(part, path.Join("/var/lib/cloud/scripts", frequency), path.Base(part.Name))
@@ -109,12 +110,13 @@ func (b *builder) part(part userdata.Part, vendor bool) {
 }
 
 // script saves a script where the late job finds it.
-func (b *builder) script(part userdata.Part, dir, name string) {
-	if !usableName(name) {
+func (b *builder) script(part userdata.Part, dir, called string) {
+	name, err := state.FileName(called)
+	if err != nil {
 		b.fail(part, 0, "its name cannot be a file's name, so the script is lost")
 		return
 	}
-	body := dos2unix(part.Body)
+	body := userdata.UnixLines(part.Body)
 	mode := uint32(0o700)
 	if !bytes.HasPrefix(body, []byte("#!")) && !bytes.HasPrefix(body, []byte("\x7fELF")) {
 		// cloud-init lets the kernel refuse it; a shell would try to run it.
@@ -134,34 +136,4 @@ func (b *builder) disableCloudInit() {
 			"# Remove this file to let cloud-init run; it will then apply the user-data again.\n"),
 		Why: plan.Why{Part: "boothook", Key: "cloud-init"},
 	})
-}
-
-// cleanName is cloud-init's clean_filename: "/" becomes "_" and everything
-// outside of -_.() and ASCII letters and digits is dropped.
-func cleanName(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '/':
-			return '_'
-		case strings.ContainsRune("-_.()", c), 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-			return c
-		}
-		return -1
-	}, name)
-}
-
-// maxName is the longest name of a file in bytes on Linux file systems.
-const maxName = 255
-
-func usableName(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= maxName && !strings.ContainsAny(name, "/\x00\n")
-}
-
-// dos2unix takes the carriage returns from line ends if the first line has
-// one; other bytes stay.
-func dos2unix(body []byte) []byte {
-	if i := bytes.IndexByte(body, '\n'); i > 0 && body[i-1] == '\r' {
-		return bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
-	}
-	return body
 }

@@ -7,6 +7,7 @@ import (
 
 	"boothook/injector/jobs/upstart"
 	"boothook/injector/plan"
+	"boothook/injector/state"
 	"boothook/injector/userdata"
 )
 
@@ -19,15 +20,16 @@ const bootHookEvent = "ec2-boot-hook"
 // another root in the words of its init. A job that upstart would reject, or
 // that cannot be translated, is kept with the instance and will not run.
 func (b *builder) upstartJob(part userdata.Part) {
-	name := cleanName(part.Name)
+	name := part.Name
 	if !strings.EqualFold(path.Ext(name), ".conf") {
 		name += ".conf"
 	}
-	if !usableName(name) || name == ".conf" {
+	name, err := state.FileName(name)
+	if err != nil || name == ".conf" {
 		b.fail(part, 0, "its name cannot be a job's name, so the job is lost")
 		return
 	}
-	body := dos2unix(part.Body)
+	body := userdata.UnixLines(part.Body)
 	job, err := upstart.Parse(body)
 	var rejected *upstart.Error
 	if errors.As(err, &rejected) {
