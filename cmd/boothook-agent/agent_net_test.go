@@ -85,6 +85,9 @@ func (l *lab) serve(ready string, args ...string) *strings.Builder {
 			}
 		}
 	}()
+	if ready == "" {
+		return &out // it says nothing; who needs it asks until it is up
+	}
 	select {
 	case ok := <-up:
 		if !ok {
@@ -290,6 +293,40 @@ func (l *lab) stamps(root string, tops ...string) map[string]string {
 		}
 	}
 	return out
+}
+
+// What is included is fetched beside the root wait, from a name that only this
+// network serves; what is included once is kept, and used when the server has
+// it no more. A bad include takes no other along.
+func TestIncludes(t *testing.T) {
+	l := newLab(t)
+	name := fmt.Sprintf("n%x.lab", rand.Uint32())
+	l.dnsmasq(name)
+	www := filepath.Join(l.dir, "www")
+	l.write(filepath.Join(www, "hook"), "#cloud-boothook\n#!/bin/sh\necho included >>/order\n")
+	l.write(filepath.Join(www, "once"), "#cloud-boothook\n#!/bin/sh\necho once >>/order\n")
+	l.serve("", "busybox", "httpd", "-f", "-v", "-p", "10.9.0.1:8000", "-h", www)
+	l.ec2(fmt.Sprintf("#include\nhttp://%[1]s:8000/hook\nhttp://%[1]s:8000/gone\nfile:///etc/more\n#include-once\nhttp://%[1]s:8000/once\n", name),
+		"i-0000bbbb", "meta")
+	root := l.newRoot()
+	l.write(filepath.Join(root, "etc/more"), "#cloud-boothook\n#!/bin/sh\necho from the root >>/order\n")
+
+	r, log := l.agent(root, "boothook.source=ec2 boothook.timeout=30s")
+	if got := l.read(root, "order"); got != "included\nfrom the root\nonce\n" {
+		t.Errorf("hooks ran as %q\n%s", got, log)
+	}
+	failures := r.Failures()
+	if len(failures) != 1 || !strings.Contains(failures[0].String(), "/gone") {
+		t.Errorf("problems %v, want that /gone is gone", failures)
+	}
+
+	if err := os.Remove(filepath.Join(www, "once")); err != nil {
+		t.Fatal(err)
+	}
+	_, log = l.agent(root, "boothook.source=ec2 boothook.timeout=30s")
+	if got := l.read(root, "order"); got != "included\nfrom the root\nonce\nincluded\nfrom the root\nonce\n" {
+		t.Errorf("second boot: hooks ran as %q\n%s", got, log)
+	}
 }
 
 func TestNoServiceLeavesTheRootAlone(t *testing.T) {
