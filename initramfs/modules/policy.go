@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -40,7 +40,7 @@ func ReadPolicy(root, cmdline string) Policy {
 			}
 		}
 	}
-	slices.SortFunc(files, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	sort.Slice(files, func(i, j int) bool { return filepath.Base(files[i]) < filepath.Base(files[j]) })
 	for _, f := range files {
 		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() <= maxIndexFile {
 			if data, err := os.ReadFile(f); err == nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -44,7 +45,7 @@ func (r *Root) MountFor(paths []string) error {
 		return nil
 	}
 	entries := parseFstab(string(r.fact("/etc/fstab")))
-	slices.SortStableFunc(entries, func(a, b fstabEntry) int { return len(a.point) - len(b.point) })
+	sort.SliceStable(entries, func(i, j int) bool { return len(entries[i].point) < len(entries[j].point) })
 	for _, e := range entries {
 		if !strings.HasPrefix(e.point, "/") || path.Clean(e.point) == "/" || slices.Contains(e.options, "noauto") {
 			continue

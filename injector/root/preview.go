@@ -2,8 +2,7 @@ package root
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"sort"
 
 	"boothook/injector/plan"
 )
@@ -22,7 +21,7 @@ func (r *Root) Changes(ctx context.Context, p plan.Plan, o Options) ([]plan.Chan
 			return nil, Result{}, err
 		}
 	}
-	slices.SortFunc(list, func(a, b plan.Change) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Path < list[j].Path })
 	return list, Result{Steps: c.steps, Problems: c.problems}, nil
 }
 

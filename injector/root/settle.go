@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -170,11 +170,12 @@ func (c *composer) changes() ([]*node, error) {
 	if err := visit(c.tree.top); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b *node) int {
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
 		if d := a.steps[len(a.steps)-1] - b.steps[len(b.steps)-1]; d != 0 {
-			return d
+			return d < 0
 		}
-		return strings.Compare(a.path(), b.path())
+		return a.path() < b.path()
 	})
 	return list, nil
 }

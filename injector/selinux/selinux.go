@@ -8,7 +8,7 @@ package selinux
 
 import (
 	"io/fs"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -47,15 +47,7 @@ func Parse(contexts [][]byte, subs [][]byte) *Labels {
 		}
 	}
 	// As libselinux does it: what names one path alone wins over patterns.
-	slices.SortStableFunc(l.specs, func(a, b spec) int {
-		switch {
-		case a.exact == b.exact:
-			return 0
-		case b.exact:
-			return -1
-		}
-		return 1
-	})
+	sort.SliceStable(l.specs, func(i, j int) bool { return !l.specs[i].exact && l.specs[j].exact })
 	for _, text := range subs {
 		for line := range strings.Lines(string(text)) {
 			if f := strings.Fields(line); len(f) == 2 && strings.HasPrefix(f[0], "/") {

@@ -1,8 +1,8 @@
 package userdata
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -159,7 +159,7 @@ func cutContinuation(name string) (base string, num int, encoded, ok bool) {
 
 // joinPieces puts the pieces together and decodes them as their charset says.
 func joinPieces(pieces []piece) string {
-	slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(a.num, b.num) })
+	sort.SliceStable(pieces, func(i, j int) bool { return pieces[i].num < pieces[j].num })
 	var sb strings.Builder
 	extended := false
 	for _, p := range pieces {
