@@ -25,7 +25,7 @@ var inventory = map[string]string{
 	"names":  "ls /sys/class/net",
 	"mounts": "findmnt -rn -o TARGET,SOURCE,FSTYPE,OPTIONS | sed 's/,size=[0-9]*k//; s/,nr_inodes=[0-9]*//; s/pgrp=[0-9]*,//; s/,pipe_ino=[0-9]*//' | sort",
 	"failed": "systemctl --failed --plain --no-legend",
-	"units":  "systemctl list-units --all --plain --no-legend --type=service,mount,target,socket -o short | awk '{print $1, $3, $4}' | grep -v '^session-\\|^user[@-]\\|^user-runtime' | sort",
+	"units":  "systemctl list-unit-files --plain --no-legend",
 	"run":    "cd /run && find . -mindepth 1 -maxdepth 2 | grep -v 'systemd/\\|udev/\\|/sshd.*pid\\|user/\\|log/\\|sudo/' | sort",
 	// Type, mode, owner, size (of files) and link target, then contents.
 	"tree": `find / -xdev -type d \( -path /var/log -o -path /tmp -o -path /var/tmp \) -prune -o \
