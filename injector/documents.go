@@ -113,6 +113,16 @@ func (p *Prepared) finish(ctx context.Context, root reader, instanceDir string, 
 	}
 }
 
+// hasUserData says that somebody sent something to be acted on.
+func (p *Prepared) hasUserData() bool {
+	for _, d := range p.documents() {
+		if len(d.body) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *Prepared) documents() []*document {
 	return []*document{&p.user, &p.vendor, &p.vendor2}
 }

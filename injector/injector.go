@@ -36,6 +36,10 @@ const ApplyTime = 5 * time.Minute
 // ErrNothing says that there is neither a fetched instance nor a stored one.
 var ErrNothing = errors.New("no instance data, neither fetched nor stored")
 
+// ErrUnsigned says that user-data came without the signature that is required.
+// Nothing is done with the instance then, so that a later boot can.
+var ErrUnsigned = errors.New("refused: boothook.verify=require accepts only signed user-data, and it is not signed")
+
 // Options say how a root is to be worked on.
 type Options struct {
 	// HookTimeout is the time of one hook; zero stands for the default.
@@ -123,6 +127,9 @@ func (w *work) run(ctx context.Context) error {
 	if err := w.recognise(); err != nil {
 		return err
 	}
+	if w.RequireSigned && w.prepared.hasUserData() {
+		return ErrUnsigned
+	}
 	base, err := w.root.Facts()
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
@@ -184,11 +191,6 @@ func (w *work) recognise() error {
 
 // decode finishes the documents and lays the cloud-config together.
 func (w *work) decode(ctx context.Context, facts plan.Facts) {
-	if w.RequireSigned {
-		w.problem(instance.Problem{Origin: "user-data",
-			Message: "refused: boothook.verify=require accepts only signed user-data, and it is not signed"})
-		w.prepared.user, w.prepared.vendor, w.prepared.vendor2 = document{}, document{}, document{}
-	}
 	w.prepared.finish(ctx, w.root, state.InstanceDir(w.result.Decision.ID), w.Get)
 	for _, d := range w.prepared.documents() {
 		w.problem(d.Problems...)

@@ -295,6 +295,49 @@ func (l *lab) stamps(root string, tops ...string) map[string]string {
 	return out
 }
 
+// Unsigned user-data is refused where signed is required: no hook runs, nothing
+// is written, and a later boot that does not require it applies it all.
+func TestVerifyRequireRefuses(t *testing.T) {
+	l := newLab(t)
+	l.dnsmasq("unused.lab")
+	l.ec2("#cloud-boothook\n#!/bin/sh\necho ran >>/order\n", "i-0000cccc", "meta")
+	root := l.newRoot()
+	stamps := l.stamps(root, "etc", "root", "bin", "usr")
+	r, log := l.agent(root, "boothook.source=ec2 boothook.verify=require")
+	if r.Result != report.Failed || !strings.Contains(log, "refused: boothook.verify=require") {
+		t.Errorf("result %s\n%s", r.Result, log)
+	}
+	for path, was := range stamps {
+		if now := l.stamp(path); now != was {
+			t.Errorf("%s was touched", path)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "order")); err == nil {
+		t.Error("the hook ran")
+	}
+	if r, log = l.agent(root, "boothook.source=ec2"); r.Result != report.Applied || l.read(root, "order") != "ran\n" {
+		t.Errorf("afterwards: result %s\n%s", r.Result, log)
+	}
+}
+
+// A dry run decodes and plans, and writes nothing.
+func TestDryRun(t *testing.T) {
+	l := newLab(t)
+	l.dnsmasq("unused.lab")
+	l.ec2(fmt.Sprintf(userData, "unused.lab"), "i-0000dddd", "meta")
+	root := l.newRoot()
+	stamps := l.stamps(root, ".")
+	r, log := l.agent(root, "boothook.source=ec2 boothook=dry-run")
+	if r.Result != report.DryRun || len(r.Steps) == 0 || len(r.Hooks) > 0 {
+		t.Errorf("result %s, %d steps, %d hooks\n%s", r.Result, len(r.Steps), len(r.Hooks), log)
+	}
+	for path, now := range l.stamps(root, ".") {
+		if stamps[path] != now {
+			t.Errorf("%s was touched", path)
+		}
+	}
+}
+
 // What is included is fetched beside the root wait, from a name that only this
 // network serves; what is included once is kept, and used when the server has
 // it no more. A bad include takes no other along.
