@@ -79,6 +79,7 @@ func (d *decoder) problem(src source, part string, line int, err error, warning 
 	d.out.Problems = append(d.out.Problems, instance.Problem{
 		Origin: src.origin, Part: part, Line: line, Message: err.Error(), Warning: warning,
 	})
+	d.full = d.full || d.limits.fragile && !warning
 }
 
 // spend counts n bytes and reports whether they are within the total.

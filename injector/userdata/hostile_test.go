@@ -185,6 +185,15 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func goodParts(d userdata.Decoded) (n int) {
+	for _, p := range d.Parts {
+		if p.Err == nil && string(p.Body) == "#!/bin/sh\necho good\n" {
+			n++
+		}
+	}
+	return n
+}
+
 // A bad neighbour of each kind, and the good parts before and after it.
 func TestIsolation(t *testing.T) {
 	good := "Content-Type: text/x-shellscript\n\n#!/bin/sh\necho good\n"
@@ -212,14 +221,13 @@ func TestIsolation(t *testing.T) {
 			doc := "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n" +
 				"--B\n" + good + "\n--B\n" + bad + "\n--B\nContent-Type: text/x-include-url\n\nhttp://good/\n\n--B\n" + good + "\n--B--\n"
 			d := userdata.Decode([]byte(doc), "user-data", answers, userdata.DefaultLimits())
-			fine := 0
-			for _, p := range d.Parts {
-				if p.Err == nil && string(p.Body) == "#!/bin/sh\necho good\n" {
-					fine++
-				}
-			}
-			if fine != 3 {
+			if fine := goodParts(d); fine != 3 {
 				t.Errorf("%d of 3 good parts are left", fine)
+			}
+			// With the isolation taken out this test would fail.
+			out := userdata.Decode([]byte(doc), "user-data", answers, userdata.Fragile(userdata.DefaultLimits()))
+			if fine := goodParts(out); fine == 3 {
+				t.Error("without isolation nothing is lost: the test proves nothing")
 			}
 			if len(d.Problems) == 0 || d.Problems[0].Warning {
 				t.Error("nothing is said of the bad one")
