@@ -26,6 +26,9 @@ import (
 	"boothook/netboot/platform"
 )
 
+// networkTime is what putting the network back may take: some netlink messages.
+const networkTime = 5 * time.Second
+
 // A boot is one run of the worker.
 type boot struct {
 	env      Env
@@ -138,6 +141,7 @@ func (b *boot) run(ctx context.Context) *report.Report {
 		a := b.take(budget, got)
 		b.tellSource(budget, a, b.inject(ctx, root, a))
 	}
+	b.tell("leaving the network", networkTime)
 	b.leaveNetwork(network)
 	b.finish()
 	return &b.report
