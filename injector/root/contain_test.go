@@ -238,28 +238,6 @@ func TestLinkSwappedIn(t *testing.T) {
 	}
 }
 
-// TestUsersLinks: a link that an ordinary user made is not followed to what is
-// not that user's.
-func TestUsersLinks(t *testing.T) {
-	if os.Geteuid() != 0 {
-		return // there is only one user then
-	}
-	r := newRoot(t)
-	home := r.dir + "/home/bob"
-	must(t, os.MkdirAll(home+"/own", 0o755))
-	for name, to := range map[string]string{"evil": "/etc/shadow", "dir": "../../etc", "mine": "own", "dangling": "/etc/new"} {
-		must(t, os.Symlink(to, home+"/"+name))
-		must(t, os.Lchown(home+"/"+name, 1000, 1000))
-	}
-	must(t, os.Chown(home+"/own", 1000, 1000))
-	res := apply(t, r, file("/home/bob/evil", "x"), file("/home/bob/dir/x", "x"), file("/home/bob/dangling", "x"), file("/home/bob/mine/x", "x"))
-	for i, want := range []Status{Skipped, Skipped, Skipped, Written} {
-		if res.Steps[i].Status != want {
-			t.Errorf("step %d: %+v, want %s", i, res.Steps[i], want)
-		}
-	}
-}
-
 // TestHostileFiles: nothing that stands where a file is expected makes
 // boothook wait, read without end or fall over.
 func TestHostileFiles(t *testing.T) {
