@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,22 +58,30 @@ type stager struct {
 	dir   string
 	dirFD int
 	swept map[string]bool
-	// syncs holds an open directory for each file system, by its device.
-	syncs map[uint64]int
+	// syncs holds an open directory for each file system, that of the journal
+	// first: so whoever finds something staged on another one finds the
+	// journal too, and takes it away.
+	syncs []syncPoint
+}
+
+// A syncPoint is an open directory of a file system.
+type syncPoint struct {
+	dev uint64
+	fd  int
 }
 
 func newStager(r *Root, o Options) *stager {
 	return &stager{root: r, sys: r.sys, id: strconv.FormatInt(time.Now().UnixNano(), 36), anyOwn: o.AnyOwner,
-		dirFD: -1, swept: map[string]bool{}, syncs: map[uint64]int{}}
+		dirFD: -1, swept: map[string]bool{}}
 }
 
 // close gives the descriptors back.
 func (s *stager) close() {
 	s.leave()
-	for _, fd := range s.syncs {
-		unix.Close(fd)
+	for _, p := range s.syncs {
+		unix.Close(p.fd)
 	}
-	clear(s.syncs)
+	s.syncs = nil
 }
 
 func (s *stager) leave() {
@@ -102,7 +111,16 @@ func (s *stager) enterState() error {
 		return pathError("open", StateDir, err)
 	}
 	s.leave()
-	return s.enterFD(StateDir, fd)
+	if err := s.enterFD(StateDir, fd); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return pathError("open", StateDir, err)
+	}
+	i := slices.IndexFunc(s.syncs, func(p syncPoint) bool { return p.dev == st.Dev })
+	s.syncs[0], s.syncs[i] = s.syncs[i], s.syncs[0]
+	return nil
 }
 
 // enterFD makes s.dirFD the open directory fd, and takes it over.
@@ -112,13 +130,14 @@ func (s *stager) enterFD(dir string, fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return pathError("open", dir, err)
 	}
-	if _, have := s.syncs[st.Dev]; !have {
-		keep, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return pathError("open", dir, err)
-		}
-		s.syncs[st.Dev] = keep
+	if slices.ContainsFunc(s.syncs, func(p syncPoint) bool { return p.dev == st.Dev }) {
+		return nil
 	}
+	keep, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return pathError("open", dir, err)
+	}
+	s.syncs = append(s.syncs, syncPoint{st.Dev, keep})
 	return nil
 }
 
@@ -298,8 +317,8 @@ func (s *stager) own(want state, chown func(uid, gid int) error) error {
 
 // sync writes every file system that was touched to its disk.
 func (s *stager) sync() error {
-	for _, fd := range s.syncs {
-		if err := s.sys.Syncfs(fd); err != nil {
+	for _, p := range s.syncs {
+		if err := s.sys.Syncfs(p.fd); err != nil {
 			return os.NewSyscallError("syncfs", err)
 		}
 	}
