@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"boothook/injector"
@@ -27,6 +26,9 @@ const (
 	ownCAs    = "/etc/ssl/certs" // of an initrd that has some
 )
 
+// devices is where device nodes are.
+const devices = "/dev"
+
 // maxMark bounds what is read of bakedMark.
 const maxMark = 64 << 10
 
@@ -38,10 +40,7 @@ type seed = volume.Found
 
 // scan looks at the volumes that are there now.
 func (e Env) scan() []seed {
-	found, err := volume.Scan(e.Sysfs, "/dev", func(label string) bool {
-		l := strings.ToLower(label)
-		return l == "cidata" || l == "config-2"
-	})
+	found, err := volume.Scan(e.Sysfs, devices, source.SeedLabel)
 	if err != nil {
 		return nil // a machine whose block devices cannot be listed has no seed
 	}
@@ -81,7 +80,7 @@ func (b *boot) local(ctx context.Context) (obtained, bool) {
 		if server, err := source.NoCloudServer(ev, known); m.Source == "nocloud" && (err != nil || server != "") {
 			continue // over the network, then
 		}
-		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: known, Sysfs: b.env.Sysfs})
+		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: known, Sysfs: b.env.Sysfs, Dev: devices})
 		if err != nil {
 			b.problem(instance.Problem{Origin: m.Source, Message: err.Error(), Warning: true})
 			continue
@@ -173,10 +172,14 @@ func (b *boot) sourceEnv(lease nic.Lease, client *fetch.Client) source.Env {
 // tellSource lets the cloud know what became of the instance, while the
 // network is still there.
 func (b *boot) tellSource(ctx context.Context, a obtained, out instance.Outcome) {
-	if a.client == nil {
+	env := source.Env{Evidence: b.evidence, Sysfs: b.env.Sysfs, Dev: devices}
+	switch {
+	case a.prepared == nil:
 		return
+	case a.client != nil:
+		env = b.sourceEnv(a.lease, a.client)
 	}
-	if err := source.Tell(ctx, a.match.Source, b.sourceEnv(a.lease, a.client), out); err != nil {
+	if err := source.Tell(ctx, a.match.Source, env, out); err != nil {
 		b.problem(instance.Problem{Origin: a.match.Source, Message: fmt.Sprintf("tell the source the outcome: %v", err)})
 	}
 }

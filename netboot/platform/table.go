@@ -23,6 +23,11 @@ func table() []row {
 		{"nocloud", "nocloud", dmi("product_serial", contains("ds=nocloud")), none},
 		{"nocloud", "nocloud", label("cidata"), none},
 		{"configdrive", "openstack", label("config-2"), productUUID},
+		{"ibmcloud", "ibmcloud", all(hypervisorUUID(""), label("metadata")), productUUID},
+		{"opennebula", "opennebula", label("context"), productUUID},
+		{"ovf", "ovf", label("ovf env"), productUUID},
+		{"ovf", "ovf", label("ovfenv"), productUUID},
+		{"ovf", "ovf", label("ovf-transport"), productUUID},
 
 		{"azure", "azure", dmi("chassis_asset_tag", is("7783-7084-3265-9085-8269-3286-77")), productUUID},
 		{"cloudstack", "cloudstack", dmi("product_name", prefix("CloudStack")), productUUID},
@@ -70,7 +75,7 @@ func dmi(name string, t test) predicate {
 
 func hypervisorUUID(start string) predicate {
 	return func(ev Evidence) (string, bool) {
-		return "hypervisor uuid is " + clip(ev.HypervisorUUID), strings.HasPrefix(ev.HypervisorUUID, start)
+		return "hypervisor uuid is " + clip(ev.HypervisorUUID), ev.HypervisorUUID != "" && strings.HasPrefix(ev.HypervisorUUID, start)
 	}
 }
 

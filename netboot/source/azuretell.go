@@ -69,6 +69,12 @@ func azureReport(goalState string, out instance.Outcome) (string, error) {
 		"</Health></Role></RoleInstanceList></Container></Health>", nil
 }
 
+// unescapeXML undoes the entities that every XML document has.
+func unescapeXML(s string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&amp;", "&",
+		"&#10;", "\n", "&#xA;", "\n", "&#xa;", "\n", "&#13;", "\r", "&#xD;", "\r", "&#xd;", "\r", "&#9;", "\t", "&#x9;", "\t").Replace(s)
+}
+
 func escapeXML(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(strings.ToValidUTF8(s, "?"))
 }

@@ -38,7 +38,18 @@ func fetchOpenStack(ctx context.Context, env Env) (Docs, error) {
 }
 
 func fetchConfigDrive(_ context.Context, env Env) (Docs, error) {
-	v, err := findVolume(env.Volumes, "config-2")
+	return openStackVolume(env.Volumes, "config-2")
+}
+
+// fetchIBMCloud reads what IBM Cloud calls a config drive: the same, under a
+// label of its own.
+func fetchIBMCloud(_ context.Context, env Env) (Docs, error) {
+	return openStackVolume(env.Volumes, "metadata")
+}
+
+// openStackVolume reads the documents of a config drive.
+func openStackVolume(volumes []Volume, label string) (Docs, error) {
+	v, err := findVolume(volumes, label)
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,8 @@ type Env struct {
 	Evidence platform.Evidence
 	// Volumes are the volumes found so far.
 	Volumes []Volume
-	// Sysfs is where sysfs is mounted, "/sys".
-	Sysfs string
+	// Sysfs and Dev are where sysfs and devices are, "/sys" and "/dev".
+	Sysfs, Dev string
 	// Lease is what DHCP said, where a source needs it.
 	Lease Lease
 }
@@ -104,6 +104,11 @@ func Table() []Source {
 		{Name: "nocloud", fetch: fetchNoCloud, parse: parseNoCloud},
 		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
 		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
+		{Name: "ovf", fetch: fetchOVF, parse: parseOVF},
+		{Name: "opennebula", fetch: fetchOpenNebula, parse: parseOpenNebula},
+		{Name: "smartos", fetch: fetchSmartOS, parse: parseSmartOS},
+		{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD},
+		{Name: "ibmcloud", fetch: fetchIBMCloud, parse: parseOpenStack},
 		{Name: "configdrive", fetch: fetchConfigDrive, parse: parseOpenStack},
 		{Name: "openstack", Network: true, LinkLocal6: true, fetch: fetchOpenStack, parse: parseOpenStack},
 		{Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2},

@@ -1,0 +1,205 @@
+package source
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// SmartOS gives a machine its metadata over the second serial port, one key at
+// a time, in the Joyent Metadata Protocol, version 2
+// (https://eng.tritondatacenter.com/mdata/protocol.html).
+const (
+	smartosPort = "ttyS1"
+	smartosID   = "sdc:uuid"
+	smartosName = "sdc:hostname"
+	smartosHost = "hostname"
+	smartosKeys = "root_authorized_keys"
+	smartosUser = "cloud-init:user-data"
+	smartosVend = "sdc:vendor-data"
+	// smartosTry bounds the wait for one answer; what the port held before is
+	// dropped, and so is an answer to an earlier question.
+	smartosTry = 5 * time.Second
+	// maxFrame is the longest answer, in bytes: a document in base64, twice.
+	maxFrame = 2 * fetch.MaxDocument
+)
+
+func fetchSmartOS(ctx context.Context, env Env) (Docs, error) {
+	port, err := openSerial(filepath.Join(env.Dev, smartosPort))
+	if err != nil {
+		return nil, err
+	}
+	defer port.Close()
+	defer context.AfterFunc(ctx, func() { port.SetDeadline(time.Now()) })()
+	j := jmc{port: port, in: bufio.NewReader(port)}
+	if err := j.negotiate(); err != nil {
+		return nil, fmt.Errorf("metadata port: %w", err)
+	}
+	got := Docs{}
+	for _, key := range []string{smartosID, smartosName, smartosHost, smartosKeys, smartosUser, smartosVend} {
+		body, err := j.get(key)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, fetch.ErrNotFound):
+		case err != nil:
+			return nil, fmt.Errorf("metadata key %s: %w", key, err)
+		default:
+			got[key] = body
+		}
+	}
+	return got, nil
+}
+
+func parseSmartOS(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	in := instance.Instance{
+		ID:         got.text(smartosID),
+		Hostname:   got.text(smartosHost),
+		PublicKeys: keyLines(got.text(smartosKeys)),
+		UserData:   got[smartosUser],
+		VendorData: got[smartosVend],
+	}
+	if in.Hostname == "" {
+		in.Hostname = got.text(smartosName)
+	}
+	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": in.Hostname}
+	return in, nil
+}
+
+// openSerial opens a serial port without line discipline: bytes as they are.
+func openSerial(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	mode, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err == nil {
+		mode.Iflag, mode.Oflag, mode.Lflag = 0, 0, 0
+		mode.Cflag = mode.Cflag&^unix.CSIZE | unix.CS8 | unix.CREAD | unix.CLOCAL
+		mode.Cc[unix.VMIN], mode.Cc[unix.VTIME] = 1, 0
+		err = unix.IoctlSetTermios(fd, unix.TCSETS, mode)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("set up %s: %w", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// A jmc is one side of the protocol.
+type jmc struct {
+	port *os.File
+	in   *bufio.Reader
+	last uint32 // the last request's number
+}
+
+// negotiate asks for version 2. The empty line ends what somebody else may
+// have begun to write.
+func (j *jmc) negotiate() error {
+	if err := j.send("\nNEGOTIATE V2\n"); err != nil {
+		return err
+	}
+	for {
+		line, err := j.line()
+		if err != nil {
+			return err
+		}
+		if line == "V2_OK" {
+			return nil
+		}
+	}
+}
+
+// get asks for the value of a key.
+func (j *jmc) get(key string) ([]byte, error) {
+	j.last++
+	id := fmt.Sprintf("%08x", j.last)
+	body := id + " GET " + base64.StdEncoding.EncodeToString([]byte(key))
+	if err := j.send(jmcFrame(body)); err != nil {
+		return nil, err
+	}
+	for {
+		line, err := j.line()
+		if err != nil {
+			return nil, err
+		}
+		answer, err := jmcBody(line)
+		if err != nil {
+			return nil, err
+		}
+		if rest, ours := strings.CutPrefix(answer, id+" "); ours {
+			return jmcValue(rest)
+		}
+	}
+}
+
+func (j *jmc) send(text string) error {
+	if err := j.port.SetDeadline(time.Now().Add(smartosTry)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(j.port, text)
+	return err
+}
+
+// line reads a line of at most maxFrame bytes, without its end.
+func (j *jmc) line() (string, error) {
+	var line strings.Builder
+	for {
+		piece, err := j.in.ReadSlice('\n')
+		if line.Len()+len(piece) > maxFrame {
+			return "", fetch.ErrTooLarge
+		}
+		line.Write(piece)
+		if err == nil {
+			return strings.TrimRight(line.String(), "\r\n"), nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return "", err
+		}
+	}
+}
+
+// jmcFrame wraps a body: its length, its sum, itself.
+func jmcFrame(body string) string {
+	return fmt.Sprintf("V2 %d %08x %s\n", len(body), crc32.ChecksumIEEE([]byte(body)), body)
+}
+
+// jmcBody unwraps one.
+func jmcBody(line string) (string, error) {
+	rest, ok := strings.CutPrefix(line, "V2 ")
+	size, rest, _ := strings.Cut(rest, " ")
+	sum, body, _ := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(size)
+	want, sumErr := strconv.ParseUint(sum, 16, 32)
+	if !ok || err != nil || sumErr != nil || n != len(body) || uint32(want) != crc32.ChecksumIEEE([]byte(body)) {
+		return "", fmt.Errorf("%w: a frame that does not add up", ErrMalformed)
+	}
+	return body, nil
+}
+
+// jmcValue reads what comes after the request's number.
+func jmcValue(answer string) ([]byte, error) {
+	code, value, _ := strings.Cut(answer, " ")
+	switch code {
+	case "SUCCESS":
+		return mustBase64("an answer", value)
+	case "NOTFOUND":
+		return nil, fetch.ErrNotFound
+	}
+	return nil, fmt.Errorf("%w: answer %.20q", ErrMalformed, code)
+}

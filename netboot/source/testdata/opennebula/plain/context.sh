@@ -1,0 +1,4 @@
+HOSTNAME="a \"b\""
+USER_DATA='#!/bin/sh
+echo $HOME `date`
+'

@@ -1,0 +1,2 @@
+HOSTNAME='x'
+if true; then VMID='1'; fi
