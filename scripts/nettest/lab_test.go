@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -79,6 +80,12 @@ func (r *requests) add(e simulate.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, e)
+}
+
+func (r *requests) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
 }
 
 // list gives the requests so far, each as "METHOD PATH", and the number of
@@ -240,6 +247,9 @@ type boot struct {
 	root string
 	log  string
 	took time.Duration
+	// cpu is the processor time and peak the most memory, in bytes.
+	cpu  time.Duration
+	peak int64
 }
 
 // boot runs the agent's whole cycle on a fresh root.
@@ -250,9 +260,15 @@ func (l *lab) boot(agent, sysfs, words string) boot {
 	ctx, cancel := context.WithTimeout(context.Background(), agentTimeout)
 	defer cancel()
 	start := time.Now()
-	out, err := exec.CommandContext(ctx, "ip", "netns", "exec", l.machine, agent, "run", "--root", b.root,
-		"--run", run, "--sys", sysfs, "--cmdline", words+" boothook.log=debug").CombinedOutput()
+	// A small parent: the kernel counts to a program's memory what the one
+	// had that started it.
+	usage := filepath.Join(l.dir, "usage")
+	cmd := exec.CommandContext(ctx, "ip", "netns", "exec", l.machine, "busybox", "time", "-f", "%M", "-o", usage,
+		agent, "run", "--root", b.root, "--run", run, "--sys", sysfs, "--cmdline", words+" boothook.log=debug")
+	out, err := cmd.CombinedOutput()
 	b.took, b.log = time.Since(start), string(out)
+	b.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	b.peak = l.peak(usage)
 	if ctx.Err() != nil {
 		l.t.Fatalf("the agent did not end:\n%s", out)
 	}
@@ -264,6 +280,22 @@ func (l *lab) boot(agent, sysfs, words string) boot {
 		l.t.Fatal(err)
 	}
 	return b
+}
+
+// peak reads what busybox's time wrote, perhaps after a line about the exit
+// status: the most memory of a program, in bytes.
+func (l *lab) peak(usage string) int64 {
+	l.t.Helper()
+	text, err := os.ReadFile(usage)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	kib, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
+	if err != nil {
+		l.t.Fatalf("usage: %q", text)
+	}
+	return kib << 10
 }
 
 // at is when the boot reached a stage, by the beginning of its name; in

@@ -1,0 +1,337 @@
+//go:build net
+
+package nettest
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"boothook/initramfs/report"
+	"boothook/netboot/simulate"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+const (
+	// budget is what the agent is given where there is nothing to be had.
+	budget = 2 * time.Second
+	// slack is what a whole run may take beyond what is waited for.
+	slack = 1500 * time.Millisecond
+	// maxPeak is the most memory of the agent, in bytes, whatever it is sent.
+	maxPeak = 64 << 20
+)
+
+// A fault is something wrong with the world around the agent.
+type fault struct {
+	name string
+	// network replaces the common one, dnsmasq; service the common one, EC2.
+	network func(*lab)
+	service func(*lab)
+	// later goes on while the agent runs.
+	later func(*lab)
+	// dmi is the firmware; nil: that of EC2. words are the kernel's.
+	dmi   map[string]string
+	words string
+	// want is the outcome, and within what the run may take. silent means
+	// that not one packet may be sent.
+	want   report.Result
+	within time.Duration
+	silent bool
+	// requests is the most that the service may be asked; 0: any number.
+	requests int
+	// defence is what holds against it, to be taken out once.
+	defence *defence
+}
+
+func nothing(*lab) {}
+
+func faults() []fault {
+	lost, found := report.Failed, report.Applied
+	gone := &defence{"the budget", "initramfs/agent/agent.go", "b.options.Net.Timeout)\n\tdefer", "3*b.options.Net.Timeout)\n\tdefer"}
+	events := &defence{"link events", "netboot/nic/link.go", "case <-changed:", "case <-func(chan struct{}) chan struct{} { return nil }(nil):\n\t\t\t_ = changed"}
+	another := &defence{"shunning servers", "netboot/nic/dhcp4.go", "c.shunned[server] = true", "c.shunned[server] = false"}
+	retries := &defence{"asking again", "netboot/fetch/errors.go", "return se.Code >= 500 || se.Code == 408 || se.Code == 425 || se.Code == 429 ||", "return"}
+	all := []fault{
+		{name: "no carrier", network: func(l *lab) { l.dnsmasq(); l.wire.plug(l.t, false) }, want: lost, within: budget, defence: gone},
+		{name: "carrier after 5 s", network: func(l *lab) { l.dnsmasq(); l.wire.plug(l.t, false) }, words: "boothook.timeout=20s",
+			later: func(l *lab) { time.Sleep(5 * time.Second); l.wire.plug(l.t, true) }, want: found, within: 5 * time.Second, defence: events},
+		{name: "link flaps during DHCP", network: nothing, words: "boothook.timeout=10s", later: flap, want: found, within: 2 * time.Second,
+			defence: &defence{"starting over", "netboot/nic/worker.go", "m.logf(l, \"lost its carrier\")\n\t\t\tcontinue", "return lease, err"}},
+		{name: "no DHCP server", network: nothing, want: lost, within: budget, defence: gone},
+		{name: "server never acknowledges", network: func(l *lab) {
+			l.scripted(firstThen(rogue(dhcpv4.MessageTypeNone), honest("10.9.0.1", "10.9.0.50")))
+		}, words: "boothook.timeout=10s", want: found, within: 4 * time.Second, defence: another},
+		{name: "server refuses (NAK)", network: func(l *lab) {
+			l.scripted(firstThen(rogue(dhcpv4.MessageTypeNak), honest("10.9.0.1", "10.9.0.50")))
+		}, words: "boothook.timeout=10s", want: found, within: 2 * time.Second, defence: another},
+		{name: "lease from a wrong subnet", network: func(l *lab) { l.scripted(honest("192.168.77.1", "192.168.77.50")) }, want: lost, within: budget, defence: gone},
+		{name: "/32 lease, gateway off the link", network: func(l *lab) {
+			command(l.t, "ip", "-n", l.cloud, "route", "add", "10.77.7.7", "dev", "s0")
+			l.scripted(honest("10.9.0.1", "10.77.7.7", dhcpv4.WithNetmask([]byte{255, 255, 255, 255})))
+		}, words: "boothook.timeout=4s", want: found, within: time.Second,
+			defence: &defence{"the on-link route", "netboot/nic/configure.go", "k.Flags = unix.RTNH_F_ONLINK", "k.Flags = 0"}},
+		{name: "two servers", network: func(l *lab) {
+			l.scripted(firstThen(honest("10.9.0.1", "10.9.0.50"), honest("10.9.0.2", "10.9.0.51")))
+		}, want: found, within: time.Second},
+		{name: "forged and malformed messages", network: func(l *lab) { l.scripted(noise(honest("10.9.0.1", "10.9.0.50"))) }, want: found, within: time.Second,
+			defence: &defence{"the transaction's number", "netboot/nic/dhcp4.go", "m.TransactionID != msg.TransactionID ||", ""}},
+		{name: "odd and oversized options", network: func(l *lab) { l.scripted(honest("10.9.0.1", "10.9.0.50", odd()...)) }, want: found, within: time.Second},
+		{name: "16 NICs, the 13th leads there", network: sixteen, words: "boothook.timeout=4s", want: found, within: 2 * time.Second,
+			defence: &defence{"all NICs at once", "netboot/nic/nic.go", "const maxLinks = 64", "const maxLinks = 1"}},
+		{name: "NIC that appears after 3 s", network: func(l *lab) {
+			l.dnsmasq()
+			command(l.t, "ip", "netns", "add", l.machine+"x")
+			l.t.Cleanup(func() { command(l.t, "ip", "netns", "del", l.machine+"x") })
+			command(l.t, "ip", "-n", l.machine, "link", "set", "eth0", "netns", l.machine+"x")
+		}, words: "boothook.timeout=10s", later: func(l *lab) {
+			time.Sleep(3 * time.Second)
+			command(l.t, "ip", "-n", l.machine+"x", "link", "set", "eth0", "netns", l.machine)
+		}, want: found, within: 3 * time.Second,
+			defence: &defence{"considering new links", "netboot/nic/events.go", "default:\n\t\t\tm.consider(l)", "default:\n\t\t\tm.poke(l.Index)"}},
+		{name: "service refuses connections", service: func(l *lab) { l.address("169.254.169.254/32", "lo") }, want: lost, within: budget, defence: gone},
+		{name: "service is not there", service: nothing, want: lost, within: budget, defence: gone},
+		{name: "service resets connections", service: faulty(simulate.Faults{Reset: true}), want: lost, within: budget, defence: gone},
+		{name: "service never answers", service: faulty(simulate.Faults{Hang: true}), want: lost, within: budget, defence: gone},
+		{name: "a byte a second", service: behind("/latest/meta-data", trickle), want: lost, within: budget, defence: gone},
+		{name: "half of the user-data", service: behind("/latest/user-data", half), want: lost, within: budget,
+			defence: &defence{"counting the bytes", "netboot/fetch/http1.go", "return b.Bytes(), true, err", "return b.Bytes(), true, nil"}},
+		{name: "10 GiB of user-data", service: behind("/latest/user-data", endless), want: lost, within: budget,
+			defence: &defence{"the size limit", "netboot/fetch/http1.go", "if n > uint64(limit) {", "if n > uint64(limit)<<20 {"}},
+		{name: "redirects for ever", service: behind("/latest/user-data", redirect), want: lost, within: budget, requests: 20,
+			defence: &defence{"counting redirects", "netboot/fetch/fetch.go", "MaxRedirects = 5", "MaxRedirects = 1 << 30"}},
+		{name: "names are not resolved", words: "boothook.url=http://seed.example/user-data boothook.timeout=2s", want: lost, within: budget, defence: gone},
+		{name: "impostor, machine not identified", dmi: map[string]string{"sys_vendor": "QEMU"}, want: report.NoPlatform, within: 0, silent: true,
+			defence: &defence{"identifying first", "netboot/platform/table.go", `dmi("sys_vendor", is("Amazon EC2"))`, `dmi("sys_vendor", prefix(""))`}},
+	}
+	for _, status := range []int{401, 403, 404, 429, 500, 503} {
+		all = append(all, fault{name: fmt.Sprintf("always %d", status), service: faulty(simulate.Faults{Status: status}), want: lost, within: budget, defence: gone})
+	}
+	for _, status := range []int{429, 500, 503} {
+		all = append(all, fault{name: fmt.Sprintf("%d five times", status), service: faulty(simulate.Faults{Status: status, Times: 5, Path: "/latest/meta-data"}),
+			words: "boothook.timeout=10s", want: found, within: 4 * time.Second, defence: retries})
+	}
+	return all
+}
+
+// TestFaults runs the agent against each fault, and against most of them once
+// more without what defends it; then the row must not hold.
+func TestFaults(t *testing.T) {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "fault\toutcome\ttook ms\tat most ms\tpeak MiB\tboot goes on\twithout\tthen")
+	builds := builds{t: t, dir: t.TempDir()}
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			b, why := f.run(t, agentBinary(t))
+			if why != "" {
+				t.Errorf("%s\n%s", why, b.log)
+			}
+			without, then := "–", "–"
+			if f.defence != nil {
+				without = f.defence.name
+				if _, then = f.run(t, builds.without(t, *f.defence)); then == "" {
+					then = "THE SAME"
+					t.Errorf("holds without %s, too", without)
+				}
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", f.name, b.Result, b.took.Milliseconds(),
+				(f.within + slack).Milliseconds(), b.peak>>20, "yes", without, then)
+		})
+	}
+	w.Flush()
+	t.Logf("\n%s", text.String())
+}
+
+// run runs an agent against the fault, and says why the row does not hold, ""
+// if it does. That the boot goes on is that run returns: the agent has ended
+// by itself and left a report.
+func (f fault) run(t *testing.T, agent string) (b boot, why string) {
+	l := newLab(t)
+	if f.network == nil {
+		l.dnsmasq()
+	} else {
+		f.network(l)
+	}
+	if f.service == nil {
+		faulty(simulate.Faults{})(l)
+	} else {
+		f.service(l)
+	}
+	if f.dmi == nil {
+		f.dmi = dmi("product_uuid", "ec2e1916-9099-7caf-fd21-012345abcdef")
+	}
+	if !strings.Contains(f.words, "boothook.timeout=") {
+		f.words += fmt.Sprintf(" boothook.timeout=%v", budget)
+	}
+	if f.later != nil {
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			f.later(l)
+		}()
+		defer func() { <-done }()
+	}
+	b = l.boot(agent, l.firmware(f.dmi), f.words)
+	untouched := b.file("etc/hostname") == "" && b.file("var/lib/cloud/data/instance-id") == ""
+	switch {
+	case b.Result != f.want:
+		why = "result " + string(b.Result)
+	case untouched == (f.want == report.Applied):
+		why = fmt.Sprintf("result %s, and the root is untouched: %v", b.Result, untouched)
+	case f.want == report.Applied && b.file("var/lib/cloud/instances/"+faultID+"/user-data.txt") != userData:
+		why = "wrong user-data"
+	case b.took > f.within+slack:
+		why = fmt.Sprintf("took %d ms", b.took.Milliseconds())
+	case b.peak > maxPeak:
+		why = fmt.Sprintf("took %d MiB", b.peak>>20)
+	case f.requests > 0 && l.asked.count() > f.requests:
+		why = fmt.Sprintf("asked %d times", l.asked.count())
+	case f.silent && l.wire.frames() > 0:
+		why = fmt.Sprintf("sent %d packets", l.wire.frames())
+	}
+	return b, why
+}
+
+const faultID = "i-0123456789abcdef0"
+
+func ec2() http.Handler {
+	return simulate.EC2{Machine: simulate.Machine{InstanceID: faultID, Hostname: "name", UserData: []byte(userData)}}
+}
+
+// faulty is EC2 with faults.
+func faulty(f simulate.Faults) func(*lab) {
+	return func(l *lab) {
+		l.address("169.254.169.254/32", "lo")
+		l.serve("169.254.169.254:80", simulate.Server{Handler: ec2(), Faults: f})
+	}
+}
+
+// behind is EC2, but for what is below a path.
+func behind(path string, wrong http.HandlerFunc) func(*lab) {
+	return func(l *lab) {
+		l.address("169.254.169.254/32", "lo")
+		right := ec2()
+		l.handle("169.254.169.254:80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, path) {
+				wrong(w, r)
+			} else {
+				right.ServeHTTP(w, r)
+			}
+		}))
+	}
+}
+
+// trickle sends a byte a second.
+func trickle(w http.ResponseWriter, r *http.Request) {
+	for range 60 {
+		w.Write([]byte("i"))
+		http.NewResponseController(w).Flush()
+		select {
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// half sends half of what it says, and closes.
+func half(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", fmt.Sprint(len(userData)))
+	w.Write([]byte(userData[:len(userData)/2]))
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// endless sends 10 GiB, or as much of them as anybody takes.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", fmt.Sprint(int64(10)<<30))
+	piece := make([]byte, 1<<20)
+	for range 10 << 10 {
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
+// redirect sends who asks back to where it is.
+func redirect(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, r.URL.Path, http.StatusFound)
+}
+
+// flap pulls the cable and puts it back some times; then a server comes.
+func flap(l *lab) {
+	for range 3 {
+		time.Sleep(200 * time.Millisecond)
+		l.wire.plug(l.t, false)
+		time.Sleep(200 * time.Millisecond)
+		l.wire.plug(l.t, true)
+	}
+	l.dnsmasq()
+}
+
+// sixteen has eth0 to eth15, all with a carrier, of which eth12 is the one.
+func sixteen(l *lab) {
+	l.wire.near.Close()
+	l.wire.far.Close()
+	for i := range 16 {
+		far := fmt.Sprintf("s%d", i+20)
+		if i == 12 {
+			far = "s0"
+		}
+		newWire(l.t, l.machine, fmt.Sprintf("eth%d", i), l.cloud, far)
+	}
+	l.address("10.9.0.1/24", "s0")
+	l.dnsmasq()
+}
+
+// A defence is a piece of the agent's source, and what it would be without.
+type defence struct{ name, file, old, new string }
+
+// builds makes agents that lack a defence.
+type builds struct {
+	t    *testing.T
+	dir  string
+	made map[defence]string
+}
+
+// without builds the agent as it is but for one defence. The source stays as
+// it is: the compiler is given another text in its place.
+func (b *builds) without(t *testing.T, d defence) string {
+	t.Helper()
+	if agent := b.made[d]; agent != "" {
+		return agent
+	}
+	file, err := filepath.Abs(filepath.Join("../..", d.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(text), d.old) != 1 {
+		t.Fatalf("%s has no longer what makes up %s: %q", d.file, d.name, d.old)
+	}
+	if b.made == nil {
+		b.made = map[defence]string{}
+	}
+	base := filepath.Join(b.dir, fmt.Sprint(len(b.made)))
+	for path, text := range map[string]string{
+		base + ".go":   strings.Replace(string(text), d.old, d.new, 1),
+		base + ".json": fmt.Sprintf(`{"Replace": {%q: %q}}`, file, base+".go"),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command(t, "go", "build", "-C", "../..", "-trimpath", "-buildvcs=false", "-gcflags=all=-l", "-overlay", base+".json",
+		"-o", base, "./cmd/boothook-agent")
+	b.made[d] = base
+	return base
+}
