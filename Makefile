@@ -11,9 +11,9 @@ LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION)
 # boot for half a millisecond of processor time.
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS := net boot
+TAGS := net boot powercut
 
-.PHONY: help setup build boot test check unit test-net test-boot conformance fuzz size clean
+.PHONY: help setup build boot test check unit test-net test-boot test-matrix test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,16 @@ test-net: build ## the agent in network namespaces against real dnsmasq (root)
 
 test-boot: build ## QEMU boots (root)
 	scripts/gotest boot
+
+test-matrix: setup build ## bake and boot the initrds of every generator (long)
+	scripts/matrix
+
+test-powercut: setup ## cut the power in the middle of an apply, and kill it (long, root)
+	$(GO) test -count=1 -tags powercut -run TestPowerCut -v -timeout 20m ./injector/root
+	BOOTHOOK_KILLS=500 $(GO) test -count=1 -run TestKilled -v ./injector/root
+
+test-roots: setup build ## the same user-data on Debian's init systems and busybox (long, root)
+	scripts/realroots/run
 
 conformance: setup ## decode as the real cloud-init of Debian 12 and 13 does
 	sh scripts/conformance/run.sh

@@ -291,7 +291,10 @@ func (w *work) plan(ctx context.Context) error {
 	}
 	keepKeys := !w.cfg.Get("ssh_deletekeys").Truth(true)
 	steps = slices.Concat(state.Layout(d, content), state.Renew(d, w.known, keepKeys, machineID, steps), steps, finish)
-	w.result.Plan = plan.Plan{Version: plan.Version, InstanceID: d.ID, Steps: d.Select(steps)}
+	due := plan.Plan{Version: plan.Version, InstanceID: d.ID, Steps: d.Select(steps)}
+	due, conflicts := plan.Normalize(due)
+	w.problem(conflicts...)
+	w.result.Plan = due
 	w.result.Hostname = hostname(steps)
 	return nil
 }
