@@ -320,6 +320,25 @@ func TestVerifyRequireRefuses(t *testing.T) {
 	}
 }
 
+// A part handler is python; a root without one loses the handler, loudly, and
+// nothing else. Templates are rendered with the instance's data.
+func TestPartHandlerAndTemplate(t *testing.T) {
+	l := newLab(t)
+	l.dnsmasq("unused.lab")
+	l.ec2("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"+
+		"--b\nContent-Type: text/part-handler\n\n#part-handler\ndef list_types(): return ['text/x-own']\ndef handle_part(*a): pass\n"+
+		"--b\nContent-Type: text/plain\n\n## template: jinja\n#cloud-boothook\n#!/bin/sh\necho {{ v1.instance_id }} {{ ds.meta_data.nothing }} >>/order\n"+
+		"--b--\n", "i-0000eeee", "meta")
+	root := l.newRoot()
+	r, log := l.agent(root, "boothook.source=ec2")
+	if got := l.read(root, "order"); got != "i-0000eeee CI_MISSING_JINJA_VAR/nothing\n" {
+		t.Errorf("the template's hook wrote %q\n%s", got, log)
+	}
+	if f := r.Failures(); len(f) != 1 || !strings.Contains(f[0].Message, "python") {
+		t.Errorf("problems %v, want one about python", f)
+	}
+}
+
 // A dry run decodes and plans, and writes nothing.
 func TestDryRun(t *testing.T) {
 	l := newLab(t)
