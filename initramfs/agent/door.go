@@ -104,12 +104,12 @@ func (v *visitor) tell(r reply) {
 // knock is the late call's half: it hands over the root and waits for done,
 // never longer than the stages ask for.
 func knock(ctx context.Context, path, root string, progress func(reply)) (reply, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return reply{}, fmt.Errorf("call the worker: %w", err)
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	end := time.Now().Add(maxWait)
 	if err := json.NewEncoder(conn).Encode(request{Root: root}); err != nil {
 		return reply{}, fmt.Errorf("hand over the root: %w", err)

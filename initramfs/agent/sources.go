@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -109,7 +108,7 @@ func (b *boot) wantsNetwork() bool {
 
 // client makes what asks over one lease.
 func (b *boot) client(lease nic.Lease) *fetch.Client {
-	cfg := fetch.Config{Dial: lease.DialContext, Version: b.env.Version, Packet: packetOver(lease)}
+	cfg := fetch.Config{Dial: lease.DialContext, Version: b.env.Version, Packet: lease.Packet}
 	if _, err := os.Stat(tlsPipe); err == nil {
 		pipe := fetch.TLSPipe{Path: tlsPipe, CA: bakedCAs, NotBefore: notBefore()}
 		if _, err := os.Stat(bakedCAs); err != nil {
@@ -118,30 +117,6 @@ func (b *boot) client(lease nic.Lease) *fetch.Client {
 		cfg.TLS = pipe.Wrap
 	}
 	return fetch.New(cfg)
-}
-
-// packetOver opens UDP sockets on a lease's NIC.
-func packetOver(lease nic.Lease) func(context.Context, string) (net.PacketConn, net.Addr, error) {
-	return func(ctx context.Context, addr string) (net.PacketConn, net.Addr, error) {
-		d := lease.Dialer()
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return nil, nil, err
-		}
-		ips, err := d.Resolver.LookupNetIP(ctx, "ip", host)
-		if err != nil {
-			return nil, nil, err
-		}
-		to, err := netip.ParseAddrPort(net.JoinHostPort(ips[0].Unmap().String(), port))
-		if err != nil {
-			return nil, nil, err
-		}
-		conn, err := (&net.ListenConfig{Control: d.Control}).ListenPacket(ctx, "udp", ":0")
-		if err != nil {
-			return nil, nil, err
-		}
-		return conn, net.UDPAddrFromAddrPort(to), nil
-	}
 }
 
 // notBefore is the earliest that it can be, for certificates on a machine

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"syscall"
+
+	"boothook/netboot/dial"
 )
 
 const (
@@ -16,13 +18,13 @@ const (
 // LowPort gives a Config.Dial whose TCP connections come from ports below
 // 1024, which tells a service that root is asking. Ports in use are passed
 // over. The dialer is not changed.
-func LowPort(d *net.Dialer) func(ctx context.Context, network, addr string) (net.Conn, error) {
+func LowPort(d *dial.Dialer) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		first := rand.N(lowPorts)
 		var err error
 		for i := range lowPortTurn {
 			low := *d
-			low.LocalAddr = &net.TCPAddr{Port: 1 + (first+i)%lowPorts}
+			low.Port = uint16(1 + (first+i)%lowPorts)
 			var conn net.Conn
 			if conn, err = low.DialContext(ctx, network, addr); err == nil {
 				return conn, nil

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+
+	"boothook/netboot/dial"
 )
 
 // TestLowPort needs root: only root can have a port below 1024.
@@ -23,7 +25,7 @@ func TestLowPort(t *testing.T) {
 	}
 	addr := conn.RemoteAddr().String()
 	conn.Close()
-	c.cfg.Dial = LowPort(new(net.Dialer))
+	c.cfg.Dial = LowPort(new(dial.Dialer))
 	for range 20 {
 		resp, err := c.Do(t.Context(), Request{URL: "http://" + addr + "/", Once: true})
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"time"
 
+	"boothook/netboot/dial"
+
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 )
@@ -30,9 +32,8 @@ type client6 struct {
 
 // newClient6 opens the client's port on one link. It must be closed.
 func newClient6(index int, name string, hw net.HardwareAddr, pace time.Duration) (*client6, error) {
-	bound := Lease{Index: index, Name: name}
-	listen := net.ListenConfig{Control: bound.bind}
-	conn, err := listen.ListenPacket(context.Background(), "udp6", fmt.Sprintf("[::]:%d", dhcpv6.DefaultClientPort))
+	d := dial.Dialer{Index: index, Name: name}
+	conn, err := d.ListenPacket(netip.AddrPortFrom(netip.IPv6Unspecified(), dhcpv6.DefaultClientPort))
 	if err != nil {
 		return nil, fmt.Errorf("open dhcpv6 socket: %w", err)
 	}

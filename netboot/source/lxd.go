@@ -39,8 +39,8 @@ func lxdKeys() [][2]string {
 // lxdClient speaks through the socket, whatever the name.
 func lxdClient(env Env) *fetch.Client {
 	socket := filepath.Join(env.Dev, lxdSocket)
-	return fetch.New(fetch.Config{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	return fetch.New(fetch.Config{Dial: func(context.Context, string, string) (net.Conn, error) {
+		return net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	}})
 }
 
