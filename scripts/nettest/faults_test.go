@@ -24,7 +24,7 @@ const (
 	// slack is what a whole run may take beyond what is waited for.
 	slack = 1500 * time.Millisecond
 	// maxPeak is the most memory of the agent, in bytes, whatever it is sent.
-	maxPeak = 64 << 20
+	maxPeak = 32 << 20
 )
 
 // A fault is something wrong with the world around the agent.

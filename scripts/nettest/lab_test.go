@@ -211,7 +211,10 @@ func (l *lab) firmware(dmi map[string]string) (sysfs string) {
 // root makes a root that has no programs, for user-data without hooks.
 func (l *lab) root() string {
 	l.t.Helper()
-	root := filepath.Join(l.dir, "root")
+	root, err := os.MkdirTemp(l.dir, "root")
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	for path, text := range map[string]string{
 		"etc/passwd":          "root:x:0:0:root:/root:/bin/sh\n",
 		"etc/group":           "root:x:0:\n",
@@ -241,15 +244,48 @@ func (l *lab) write(path, text string) {
 	}
 }
 
+// A usage is what one run of a program took.
+type usage struct {
+	took, cpu time.Duration
+	peak      int64 // the most memory of a process, in bytes
+}
+
+// run runs a program on the machine until it ends by itself.
+func (l *lab) run(args ...string) (out string, u usage) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), agentTimeout)
+	defer cancel()
+	// Busybox is a small parent: the kernel counts to a program's memory what
+	// the one had that started it.
+	peak := filepath.Join(l.dir, "peak")
+	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.machine,
+		"busybox", "time", "-f", "%M", "-o", peak}, args...)...)
+	start := time.Now()
+	text, _ := cmd.CombinedOutput() // how it went is for the caller to see
+	u.took = time.Since(start)
+	if ctx.Err() != nil {
+		l.t.Fatalf("%s did not end:\n%s", args[0], text)
+	}
+	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	said, err := os.ReadFile(peak)
+	if err != nil {
+		l.t.Fatalf("%v\n%s", err, text)
+	}
+	lines := strings.Split(strings.TrimSpace(string(said)), "\n") // the first may be about the exit status
+	kib, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
+	if err != nil {
+		l.t.Fatalf("peak: %q", said)
+	}
+	// Busybox takes the kernel's KiB for pages, and makes KiB of them.
+	u.peak = kib << 10 / (int64(os.Getpagesize()) >> 10)
+	return string(text), u
+}
+
 // A boot is what came of one run of the agent.
 type boot struct {
 	*report.Report
-	root string
-	log  string
-	took time.Duration
-	// cpu is the processor time and peak the most memory, in bytes.
-	cpu  time.Duration
-	peak int64
+	usage
+	root, log string
 }
 
 // boot runs the agent's whole cycle on a fresh root.
@@ -257,45 +293,15 @@ func (l *lab) boot(agent, sysfs, words string) boot {
 	l.t.Helper()
 	b := boot{root: l.root()}
 	run := filepath.Join(l.dir, "run")
-	ctx, cancel := context.WithTimeout(context.Background(), agentTimeout)
-	defer cancel()
-	start := time.Now()
-	// A small parent: the kernel counts to a program's memory what the one
-	// had that started it.
-	usage := filepath.Join(l.dir, "usage")
-	cmd := exec.CommandContext(ctx, "ip", "netns", "exec", l.machine, "busybox", "time", "-f", "%M", "-o", usage,
-		agent, "run", "--root", b.root, "--run", run, "--sys", sysfs, "--cmdline", words+" boothook.log=debug")
-	out, err := cmd.CombinedOutput()
-	b.took, b.log = time.Since(start), string(out)
-	b.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	b.peak = l.peak(usage)
-	if ctx.Err() != nil {
-		l.t.Fatalf("the agent did not end:\n%s", out)
-	}
-	text, readErr := os.ReadFile(filepath.Join(run, "report.json"))
-	if readErr != nil {
-		l.t.Fatalf("no report: %v (%v)\n%s", readErr, err, out)
+	b.log, b.usage = l.run(agent, "run", "--root", b.root, "--run", run, "--sys", sysfs, "--cmdline", words+" boothook.log=debug")
+	text, err := os.ReadFile(filepath.Join(run, "report.json"))
+	if err != nil {
+		l.t.Fatalf("no report: %v\n%s", err, b.log)
 	}
 	if b.Report, err = report.Decode(text); err != nil {
 		l.t.Fatal(err)
 	}
 	return b
-}
-
-// peak reads what busybox's time wrote, perhaps after a line about the exit
-// status: the most memory of a program, in bytes.
-func (l *lab) peak(usage string) int64 {
-	l.t.Helper()
-	text, err := os.ReadFile(usage)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	kib, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
-	if err != nil {
-		l.t.Fatalf("usage: %q", text)
-	}
-	return kib << 10
 }
 
 // at is when the boot reached a stage, by the beginning of its name; in

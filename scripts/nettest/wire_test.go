@@ -139,11 +139,6 @@ func (w *wire) plug(t *testing.T, in bool) {
 	}
 }
 
-// distance makes everything take half of rtt in each direction.
-func distance(rtt time.Duration) func([]byte) time.Duration {
-	return func([]byte) time.Duration { return rtt / 2 }
-}
-
 // farService makes only TCP take its time: the service is far, and the router
 // and the DHCP server are near.
 func farService(rtt time.Duration) func([]byte) time.Duration {
