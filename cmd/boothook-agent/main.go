@@ -17,11 +17,11 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"boothook/initramfs/agent"
@@ -40,7 +40,7 @@ func main() {
 	}
 	err := run(context.Background(), os.Args[1:])
 	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
+	case err == nil:
 		os.Exit(0)
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(os.Stderr, err)
@@ -69,20 +69,40 @@ func run(ctx context.Context, args []string) error {
 	case "version", "--version":
 		fmt.Println("boothook-agent", version)
 		return nil
+	case "help", "-h", "--help":
+		fmt.Println(errUsage)
+		return nil
 	}
 	return errUsage
 }
 
 func late(ctx context.Context, env agent.Env, args []string) error {
-	fs := flag.NewFlagSet("late", flag.ContinueOnError)
-	root := fs.String("root", "", "where the root is mounted")
-	if err := fs.Parse(args); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+	var root string
+	if err := options(args, map[string]*string{"root": &root}); err != nil || root == "" {
+		return errors.Join(errUsage, err)
 	}
-	if *root == "" {
-		return errUsage
+	return agent.Late(ctx, env, root)
+}
+
+// options reads --NAME VALUE and --NAME=VALUE, with one hyphen or two. Package
+// flag would be 30 KB for four of them.
+func options(args []string, known map[string]*string) error {
+	for len(args) > 0 {
+		name, value, has := strings.Cut(args[0], "=")
+		args = args[1:]
+		name, one := strings.CutPrefix(name, "-")
+		to := known[strings.TrimPrefix(name, "-")]
+		switch {
+		case !one || to == nil:
+			return fmt.Errorf("unknown option: %s", name)
+		case !has && len(args) == 0:
+			return fmt.Errorf("option needs a value: %s", name)
+		case !has:
+			value, args = args[0], args[1:]
+		}
+		*to = value
 	}
-	return agent.Late(ctx, env, *root)
+	return nil
 }
 
 // work is what the early call leaves behind; nobody types it.
@@ -98,22 +118,14 @@ func work(ctx context.Context, env agent.Env, args []string) error {
 }
 
 func byHand(ctx context.Context, env agent.Env, args []string) error {
-	fs := flag.NewFlagSet("run", flag.ContinueOnError)
-	root := fs.String("root", "", "the directory to work on")
-	fs.StringVar(&env.Cmdline, "cmdline", "", "words as on the kernel's command line")
-	fs.StringVar(&env.Run, "run", env.Run, "the run directory, for the report")
-	fs.StringVar(&env.Sysfs, "sys", env.Sysfs, "where the machine is identified")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	if *root == "" || fs.NArg() > 0 {
-		return errUsage
+	var root string
+	// --sys is where the machine is identified, for tests.
+	err := options(args, map[string]*string{"root": &root, "cmdline": &env.Cmdline, "run": &env.Run, "sys": &env.Sysfs})
+	if err != nil || root == "" {
+		return errors.Join(errUsage, err)
 	}
 	env.ByHand, env.LogTo = true, os.Stderr
-	r, err := agent.RunByHand(ctx, env, *root)
+	r, err := agent.RunByHand(ctx, env, root)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,6 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
-	"github.com/mdlayher/packet"
-	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
 )
 
 // The waits of a DHCPv4 exchange. RFC 2131 §4.1 repeats after 4, 8, 16 s:
@@ -103,22 +100,7 @@ func askAgainWhenUp(ctx context.Context, l *link, conn net.PacketConn) {
 
 // listen4 opens a socket that sees UDP to port 68 on one link, address or none.
 func listen4(index int) (net.PacketConn, error) {
-	filter, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: 9, Size: 1}, // the IPv4 protocol
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 5},
-		bpf.LoadAbsolute{Off: 6, Size: 2}, // the fragment offset: first fragments only
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: 3},
-		bpf.LoadMemShift{Off: 0},          // the header's length
-		bpf.LoadIndirect{Off: 2, Size: 2}, // the destination port
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: nclient4.ClientPort, SkipTrue: 1},
-		bpf.RetConstant{Val: 0},
-		bpf.RetConstant{Val: 1 << 16},
-	})
-	if err != nil {
-		return nil, err
-	}
-	// Of the interface only the index is used, so a rename meanwhile does no harm.
-	raw, err := packet.Listen(&net.Interface{Index: index}, packet.Datagram, unix.ETH_P_IP, &packet.Config{Filter: filter})
+	raw, err := listenRaw(index, nclient4.ClientPort)
 	if err != nil {
 		return nil, err
 	}
