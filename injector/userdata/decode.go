@@ -270,7 +270,8 @@ func (d *decoder) judge(p Part) error {
 		return nil
 	}
 	if t := Sniff(p.Body); t != "" || !sniffed(p.Type) {
-		return fmt.Errorf("%w: unknown type %s", ErrUnhandled, p.Type)
+		// A type may come from a folded header, line break and all.
+		return fmt.Errorf("%w: unknown type %s", ErrUnhandled, headerText(p.Type))
 	}
 	return fmt.Errorf("%w: %s", ErrUnhandled, whyUnknown(p.Body))
 }
