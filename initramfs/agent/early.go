@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,8 +50,16 @@ func Early(e Env) error {
 func (e Env) evidence(o words.Options) platform.Evidence {
 	evidence := platform.Read(e.Sysfs)
 	evidence.Only = o.Source.Names
+	evidence.Words = slices.Clone(o.Source.Signs)
 	if o.Source.DS != "" {
-		evidence.Words = []string{"ds=" + o.Source.DS}
+		evidence.Words = append(evidence.Words, "ds="+o.Source.DS)
+	}
+	if o.Source.CloudConfigURL != "" {
+		evidence.Words = append(evidence.Words, "cloud-config-url="+o.Source.CloudConfigURL)
+		// MAAS says who it is by cc: {'datasource_list': ['MAAS']}.
+		if strings.Contains(o.Inject.CloudConfig, "MAAS") {
+			evidence.Words = append(evidence.Words, "maas")
+		}
 	}
 	return evidence
 }

@@ -81,6 +81,10 @@ type Source struct {
 	Names []string
 	// DS is the value of the last ds=, ci.ds= or ci.datasource=.
 	DS string
+	// Signs are words by which a cloud marks its machines.
+	Signs []string
+	// CloudConfigURL is cloud-config-url=, where MAAS configures its source.
+	CloudConfigURL string
 	// URL is another place for the user-data.
 	URL string
 	// NetworkConfig is network-config= as written (base64 of YAML).
@@ -163,6 +167,10 @@ func (o *Options) apply(w word) error {
 		}
 	case "ds", "ci.ds", "ci.datasource":
 		o.Source.DS = w.value
+	case "vultr", "scaleway":
+		o.Source.Signs = append(o.Source.Signs, w.key)
+	case "cloud-config-url":
+		o.Source.CloudConfigURL = w.value
 	case "network-config":
 		o.Source.NetworkConfig = w.value
 	case "ip":

@@ -41,6 +41,9 @@ func TestParse(t *testing.T) {
 				o.Source = Source{Names: []string{"ec2", "nocloud"}, URL: "http://a b/", DS: "nocloud;s=http://x/", NetworkConfig: "e30="}
 				o.Inject = Inject{HookTimeout: 2 * time.Minute, AgainEachBoot: true, RequireSigned: true, KeepCloudInit: true}
 			})},
+		{"a cloud's own words", "", "scaleway vultr=1 cloud-config-url=http://x/", defaults(func(o *Options) {
+			o.Source.Signs, o.Source.CloudConfigURL = []string{"scaleway", "vultr"}, "http://x/"
+		})},
 		{"unknown word", "", "boothook.tiemout=5", defaults(func(o *Options) {
 			o.Warnings = []instance.Problem{warning(kernel, "boothook.tiemout: no such word")}
 		})},

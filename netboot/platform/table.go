@@ -59,6 +59,7 @@ func table() []row {
 		{"upcloud", "upcloud", dmi("sys_vendor", is("UpCloud")), productUUID},
 		{"nwcs", "nwcs", dmi("sys_vendor", is("NWCS")), productUUID},
 		{"akamai", "akamai", dmi("sys_vendor", is("Linode", "Akamai")), productSerial},
+		{"maas", "maas", word("maas"), none},
 		{"cloudcix", "cloudcix", dmi("product_name", is("CloudCIX")), productUUID},
 	}
 }

@@ -48,6 +48,7 @@ func Clouds() []Cloud {
 		{"exoscale", linkLocal, func(m Machine) http.Handler { return CloudStack{m} }},
 		{"gce", linkLocal, func(m Machine) http.Handler { return GCE{m} }},
 		{"hetzner", linkLocal, func(m Machine) http.Handler { return Hetzner{m} }},
+		{"maas", "", func(m Machine) http.Handler { return NewMAAS(m) }},
 		{"nocloud", "", func(m Machine) http.Handler { return NoCloud{m} }},
 		{"nwcs", linkLocal, func(m Machine) http.Handler { return NWCS{m} }},
 		{"openstack", linkLocal, func(m Machine) http.Handler { return OpenStack{m} }},

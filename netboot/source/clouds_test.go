@@ -40,6 +40,9 @@ func TestClouds(t *testing.T) {
 				if cloud.Name == "nocloud" {
 					s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/"}
 				}
+				if cloud.Name == "maas" {
+					s.env.Evidence.Words = []string{"cloud-config-url=http://maas.example/preseed"}
+				}
 				got, err := Fetch(within(t, 10*time.Second), platform.Match{Source: cloud.Name, Platform: "p", Sign: "s=1"}, s.env)
 				if err != nil {
 					t.Fatal(err)
@@ -103,7 +106,7 @@ func TestCannotTell(t *testing.T) {
 				t.Parallel()
 				s := start(t, handlerOf(cloud, m), f)
 				s.env.LowPort = s.env.HTTP
-				s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/"}
+				s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/", "cloud-config-url=http://maas.example/preseed"}
 				begin := time.Now()
 				in, err := Fetch(within(t, 100*time.Millisecond), platform.Match{Source: cloud.Name}, s.env)
 				if err == nil {

@@ -30,6 +30,8 @@ type doc struct {
 	optional bool
 	// accept is the media type to ask for; empty: whatever there is.
 	accept string
+	// auth is an Authorization of its own.
+	auth string
 }
 
 // gather fetches documents of one service at the same time. The first
@@ -50,9 +52,15 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 		}
 		go func() {
 			req := fetch.Request{URL: at(base, d.path), Header: header, Once: d.optional}
-			if d.accept != "" {
-				req.Header = maps.Clone(header)
-				req.Header["Accept"] = d.accept
+			for name, value := range map[string]string{"Accept": d.accept, "Authorization": d.auth} {
+				if value == "" {
+					continue
+				}
+				req.Header = maps.Clone(req.Header)
+				if req.Header == nil {
+					req.Header = map[string]string{}
+				}
+				req.Header[name] = value
 			}
 			resp, err := c.Do(ctx, req)
 			a := answer{doc: d, err: err}

@@ -125,6 +125,7 @@ func Table() []Source {
 		{Name: "scaleway", Network: true, fetch: fetchScaleway, parse: parseScaleway},
 		{Name: "akamai", Network: true, fetch: fetchAkamai, parse: parseAkamai},
 		{Name: "nwcs", Network: true, fetch: fetchNWCS, parse: parseNWCS},
+		{Name: "maas", Network: true, fetch: fetchMAAS, parse: parseMAAS},
 		{Name: "cloudcix", Network: true, fetch: fetchCloudCIX, parse: parseCloudCIX},
 	}
 }

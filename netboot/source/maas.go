@@ -1,0 +1,121 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// MAAS tells a machine by the kernel word cloud-config-url= where there is a
+// cloud-config that holds the metadata service's address and OAuth keys
+// ("MAAS" in cloud-init's manual). Requests are signed by OAuth 1.0's method
+// PLAINTEXT (RFC 5849 §3.4.4), each with a nonce of its own; MAAS refuses one
+// whose time is more than some minutes wrong.
+const (
+	maasWord    = "cloud-config-url="
+	maasVersion = "2012-03-01/"
+	maasKeys    = "meta-data/public-keys"
+	maasVendor  = "meta-data/vendor-data"
+)
+
+func fetchMAAS(ctx context.Context, env Env) (Docs, error) {
+	var address string
+	for _, w := range env.Evidence.Words {
+		if a, ok := strings.CutPrefix(w, maasWord); ok {
+			address = a
+		}
+	}
+	if address == "" {
+		return nil, fmt.Errorf("%w: no kernel word %s", ErrMalformed, maasWord)
+	}
+	resp, err := env.HTTP.Do(ctx, fetch.Request{URL: address})
+	if err != nil {
+		return nil, err
+	}
+	settings, err := maasSettings(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(settings.text("metadata_url"), "/") + "/" + maasVersion
+	env.HTTP.Open(base, fetch.MaxConns)
+	got, err := gatherMAAS(ctx, env, base, settings)
+	if fetch.Status(err) == 401 {
+		// The answer to a request was lost, and its nonce is used up.
+		got, err = gatherMAAS(ctx, env, base, settings)
+	}
+	return got, err
+}
+
+func gatherMAAS(ctx context.Context, env Env, base string, settings object) (Docs, error) {
+	var want []doc
+	for _, path := range []string{ec2ID, ec2UserData, ec2Hostname, maasKeys, maasVendor} {
+		want = append(want, doc{path: path, auth: maasAuth(settings, time.Now())})
+	}
+	return gather(ctx, env.HTTP, base, nil, want...)
+}
+
+// maasSettings reads the cloud-config. Its body holds secrets: no error
+// quotes it.
+func maasSettings(body []byte) (object, error) {
+	if !bytes.HasPrefix(body, []byte("#cloud-config")) {
+		return nil, fmt.Errorf("%w: what %s leads to is no cloud-config", ErrMalformed, maasWord)
+	}
+	config, err := parseYAML("cloud-config", body)
+	if err != nil {
+		return nil, err
+	}
+	settings := config.object("datasource").object("MAAS")
+	if settings.text("metadata_url") == "" {
+		return nil, fmt.Errorf("%w: no metadata_url of MAAS in the cloud-config", ErrMalformed)
+	}
+	return settings, nil
+}
+
+// maasAuth signs one request.
+func maasAuth(settings object, now time.Time) string {
+	var b strings.Builder
+	b.WriteString(`OAuth realm="", oauth_version="1.0", oauth_signature_method="PLAINTEXT"`)
+	secret := url.QueryEscape(settings.text("consumer_secret")) + "&" + url.QueryEscape(settings.text("token_secret"))
+	for _, f := range [...][2]string{
+		{"oauth_consumer_key", settings.text("consumer_key")},
+		{"oauth_token", settings.text("token_key")},
+		{"oauth_signature", secret},
+		{"oauth_nonce", strconv.FormatUint(rand.Uint64(), 36)},
+		{"oauth_timestamp", strconv.FormatInt(now.Unix(), 10)},
+	} {
+		b.WriteString(", " + f[0] + `="` + url.QueryEscape(f[1]) + `"`)
+	}
+	return b.String()
+}
+
+func parseMAAS(got Docs, _ platform.Evidence) (instance.Instance, error) {
+	in := instance.Instance{
+		ID:         got.text(ec2ID),
+		Hostname:   got.text(ec2Hostname),
+		PublicKeys: keyLines(got.text(maasKeys)),
+		UserData:   got[ec2UserData],
+	}
+	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": in.Hostname}
+	vendor, err := parseYAML(maasVendor, got[maasVendor])
+	if err != nil {
+		in.VendorData = got[maasVendor] // whoever decodes it will say what is wrong
+		return in, nil
+	}
+	// A mapping with cloud-init in it, as OpenStack has it.
+	body, err := json.Marshal(vendor)
+	if err != nil {
+		return instance.Instance{}, fmt.Errorf("%w: vendor-data: %w", ErrMalformed, err)
+	}
+	in.VendorData = vendorDocument(body)
+	return in, nil
+}
