@@ -40,6 +40,8 @@ type place struct {
 	// vendor says that the cloud has vendor-data, config that it describes
 	// the network in cloud-init's terms.
 	vendor, config bool
+	// words are those of the kernel.
+	words string
 	// by is how the machine gets its address.
 	by string
 	// network makes addresses and DHCP servers; nil: dnsmasq. listen is
@@ -82,6 +84,8 @@ func places() []place {
 		{cloud: "gce", dmi: dmi("product_name", "Google Compute Engine"), id: "4520031799277581759", rounds: 3},
 		hetzner,
 		hetzner.over("hetzner by fe80", "link-local IPv6", "[fe80::a9fe:a9fe%s0]:80", linkLocal6),
+		{cloud: "maas", words: "cc: {datasource_list: [MAAS]} end_cc cloud-config-url=http://10.9.0.1/preseed", id: "4y3h7n", vendor: true,
+			listen: "10.9.0.1:80", rounds: 4},
 		{cloud: "nocloud", dmi: dmi("product_serial", "ds=nocloud;s=http://10.9.0.1/__dmi.system-uuid__/"), id: "iid-seed-7", vendor: true,
 			listen: "10.9.0.1:80", rounds: 2},
 		{cloud: "nwcs", dmi: dmi("sys_vendor", "NWCS"), id: "nwcs-4711", vendor: true, rounds: 2},
@@ -89,6 +93,7 @@ func places() []place {
 		openstack.over("openstack by fe80", "link-local IPv6", "[fe80::a9fe:a9fe%s0]:80", linkLocal6),
 		{cloud: "oracle", dmi: dmi("chassis_asset_tag", "OracleCloud.com"), id: "ocid1.instance.oc1.phx.abyhqljr7e", rounds: 2},
 		{cloud: "scaleway", dmi: dmi("sys_vendor", "Scaleway"), id: "cb79c3cc-6da1-4b24-9ac8-52ff5a2a6b4d", vendor: true, rounds: 3},
+		{name: "scaleway by word", cloud: "scaleway", words: "scaleway", id: "cb79c3cc", rounds: 3},
 		{cloud: "upcloud", dmi: dmi("sys_vendor", "UpCloud"), id: "00322b68-0096-4042-9406-faad61922128", vendor: true, rounds: 2},
 		{cloud: "vultr", dmi: dmi("sys_vendor", "Vultr"), id: "29bea708-2e6e-480a-90ad-0e6b5d5ad62f", vendor: true, rounds: 2},
 	}
@@ -176,7 +181,7 @@ func reach(t *testing.T, agent string, p place) row {
 		l.handle(l.wireserver, cloud.New(m))
 	}
 	l.wire.set(func(w *wire) { w.delay = farService(farAway) })
-	b := l.boot(agent, l.firmware(p.dmi), "boothook.timeout=20s")
+	b := l.boot(agent, l.firmware(p.dmi), "boothook.timeout=20s "+p.words)
 	r := row{place: p, boot: b}
 	r.asked, r.connections = l.asked.list()
 	for _, n := range b.Network {
