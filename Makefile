@@ -11,9 +11,9 @@ LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION)
 # boot for half a millisecond of processor time.
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS := net boot powercut
+TAGS := net boot powercut faults bench
 
-.PHONY: help setup build boot test check unit test-net test-boot test-matrix test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build boot bench test check unit test-net test-boot test-faults test-matrix test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ test-net: build ## the agent in network namespaces against real dnsmasq (root)
 
 test-boot: build ## QEMU boots (root)
 	scripts/gotest boot
+
+test-faults: setup build ## the fault table of the network, on a quiet machine (long, root)
+	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady' ./scripts/nettest
+
+bench: setup build ## the agent beside a shell script and ignition (long, root)
+	scripts/bench
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
 	scripts/matrix
