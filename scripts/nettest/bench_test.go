@@ -1,4 +1,4 @@
-//go:build net && bench
+//go:build net && faults && bench
 
 package nettest
 
