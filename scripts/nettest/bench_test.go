@@ -1,4 +1,4 @@
-//go:build net && faults && bench
+//go:build net && bench
 
 package nettest
 
@@ -45,10 +45,10 @@ func contenders(t *testing.T) []contender {
 		t.Fatal(err)
 	}
 	agent := agentBinary(t)
-	const script = "var/lib/cloud/instances/" + faultID + "/scripts/part-001"
+	const script = "var/lib/cloud/instances/" + ec2ID + "/scripts/part-001"
 	return []contender{
 		{"boothook-agent", userData, func(l *lab) (string, usage, string) {
-			b := l.boot(agent, l.firmware(dmi("product_uuid", "ec2e1916-9099-7caf-fd21-012345abcdef")), "boothook.timeout=30s")
+			b := l.boot(agent, l.firmware(dmi("product_uuid", ec2UUID)), "boothook.timeout=30s")
 			return b.root, b.usage, b.log
 		}, script, userData},
 		{"udhcpc, wget", userData, func(l *lab) (string, usage, string) {
@@ -107,7 +107,7 @@ func benchLab(t *testing.T, c contender, delay time.Duration) *lab {
 	l.dnsmasq()
 	l.address("169.254.169.254/32", "lo")
 	l.handle("169.254.169.254:80", simulate.EC2{V1: true, Machine: simulate.Machine{
-		InstanceID: faultID, Hostname: "name", PublicKeys: []string{key}, UserData: []byte(c.userData),
+		InstanceID: ec2ID, Hostname: "name", PublicKeys: []string{key}, UserData: []byte(c.userData),
 	}})
 	l.wire.set(func(w *wire) { w.delay = distance(delay) })
 	return l

@@ -52,7 +52,12 @@ type place struct {
 	rounds int
 }
 
-const uuid = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+// The firmware's UUID of a machine, that of one on EC2, and the latter's id.
+const (
+	uuid    = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+	ec2UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
+	ec2ID   = "i-0123456789abcdef0"
+)
 
 func dmi(pairs ...string) map[string]string {
 	m := map[string]string{"product_uuid": uuid}
@@ -63,8 +68,7 @@ func dmi(pairs ...string) map[string]string {
 }
 
 func places() []place {
-	const ec2UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
-	ec2 := place{cloud: "ec2", dmi: dmi("product_uuid", ec2UUID), id: "i-0123456789abcdef0", rounds: 3}
+	ec2 := place{cloud: "ec2", dmi: dmi("product_uuid", ec2UUID), id: ec2ID, rounds: 3}
 	hetzner := place{cloud: "hetzner", dmi: dmi("sys_vendor", "Hetzner", "product_serial", "42424242"), id: "42424242", vendor: true, config: true, rounds: 2}
 	openstack := place{cloud: "openstack", dmi: dmi("product_name", "OpenStack Nova"), id: "83679162-1378-4288-a2d4-70e13ec132aa", vendor: true, rounds: 2}
 	return []place{

@@ -4,5 +4,7 @@
 // afterwards. Nothing of the agent is linked in here but the report's form.
 //
 // The tests have the build tag "net", need root, what scripts/setup installs
-// and the binaries of "make build". Run them by "make test-net".
+// and the binaries of "make build". Run them by "make test-net". Those that take
+// minutes and want a quiet machine have one tag more: "faults" ("make
+// test-faults") and "bench" ("make bench").
 package nettest

@@ -167,7 +167,7 @@ func (f fault) run(t *testing.T, agent string) (b boot, why string) {
 		f.service(l)
 	}
 	if f.dmi == nil {
-		f.dmi = dmi("product_uuid", "ec2e1916-9099-7caf-fd21-012345abcdef")
+		f.dmi = dmi("product_uuid", ec2UUID)
 	}
 	if !strings.Contains(f.words, "boothook.timeout=") {
 		f.words += fmt.Sprintf(" boothook.timeout=%v", budget)
@@ -187,7 +187,7 @@ func (f fault) run(t *testing.T, agent string) (b boot, why string) {
 		why = "result " + string(b.Result)
 	case untouched == (f.want == report.Applied):
 		why = fmt.Sprintf("result %s, and the root is untouched: %v", b.Result, untouched)
-	case f.want == report.Applied && b.file("var/lib/cloud/instances/"+faultID+"/user-data.txt") != userData:
+	case f.want == report.Applied && b.file("var/lib/cloud/instances/"+ec2ID+"/user-data.txt") != userData:
 		why = "wrong user-data"
 	case b.took > f.within+slack:
 		why = fmt.Sprintf("took %d ms", b.took.Milliseconds())
@@ -201,10 +201,8 @@ func (f fault) run(t *testing.T, agent string) (b boot, why string) {
 	return b, why
 }
 
-const faultID = "i-0123456789abcdef0"
-
 func ec2() http.Handler {
-	return simulate.EC2{Machine: simulate.Machine{InstanceID: faultID, Hostname: "name", UserData: []byte(userData)}}
+	return simulate.EC2{Machine: simulate.Machine{InstanceID: ec2ID, Hostname: "name", UserData: []byte(userData)}}
 }
 
 // faulty is EC2 with faults.

@@ -84,7 +84,7 @@ func (l *lab) delay(after time.Duration) time.Duration {
 		// The agent asks in a rhythm, which is met at any point.
 		time.AfterFunc(after-rand.N(200*time.Millisecond), connect)
 	}
-	b := l.boot(agentBinary(l.t), l.firmware(dmi("product_uuid", "ec2e1916-9099-7caf-fd21-012345abcdef")), "boothook.timeout=30s")
+	b := l.boot(agentBinary(l.t), l.firmware(dmi("product_uuid", ec2UUID)), "boothook.timeout=30s")
 	fetched, ok := b.at("instance fetched")
 	if !ok {
 		l.t.Errorf("not fetched:\n%s", b.log)
