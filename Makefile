@@ -6,10 +6,13 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO ?= go
 export CGO_ENABLED := 0
 # -trimpath and an empty build id make the same source give the same bytes.
-LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION)
-# The agent is built without inlining (-gcflags=all=-l): 6 % fewer bytes at each
-# boot for half a millisecond of processor time.
+LDFLAGS := -s -w -buildid= -funcalign=8 -X main.version=$(VERSION)
+# The agent's bytes are read and unpacked at each boot. Without inlining (-l) it
+# is 6 % smaller, for half a millisecond of processor time; with short names for
+# generic code, allocations that are not made twice, and the collector of Go
+# 1.25 (the choice ends with Go 1.27) it is another 70 KB smaller.
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapelen=32,variablemakethreshold=0'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot powercut faults bench
 
@@ -23,7 +26,7 @@ setup: ## install what is needed from Debian
 
 build: ## the binaries, in bin/
 	$(GOBUILD) -o bin/boothook ./cmd/boothook
-	$(GOBUILD) -gcflags=all=-l -o bin/boothook-agent ./cmd/boothook-agent
+	$(AGENTBUILD) -o bin/boothook-agent ./cmd/boothook-agent
 	$(GOBUILD) -o bin/boothook-tls ./cmd/boothook-tls
 
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
