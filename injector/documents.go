@@ -2,13 +2,13 @@ package injector
 
 import (
 	"context"
-	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
+	"boothook/injector/digest"
 	"boothook/injector/userdata"
 	"boothook/netboot/instance"
 )
@@ -187,6 +187,6 @@ func rootPath(url string) string {
 // cachePath is where an instance keeps what #include-once fetched, under the
 // name that cloud-init gives it.
 func cachePath(instanceDir, url string) string {
-	sum := md5.Sum([]byte(url))
+	sum := digest.MD5([]byte(url))
 	return fmt.Sprintf("%s/data/urlcache/%s", instanceDir, hex.EncodeToString(sum[:]))
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/injector"
+	"boothook/injector/digest"
 	"boothook/injector/hooks"
 	"boothook/injector/root"
 	"boothook/netboot/instance"
@@ -129,7 +129,7 @@ func (b *boot) learn(result injector.Result) {
 		r.Result = report.Known
 	}
 	for _, p := range result.Parts {
-		sum := sha256.Sum256(p.Body)
+		sum := digest.SHA256(p.Body)
 		part := report.Part{Index: p.Index, Name: p.Name, Type: p.Type, Origin: p.Origin,
 			Size: len(p.Body), SHA256: hex.EncodeToString(sum[:])}
 		if p.Err != nil {

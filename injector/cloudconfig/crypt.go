@@ -1,9 +1,10 @@
 package cloudconfig
 
 import (
-	"crypto/sha512"
 	"io"
 	"slices"
+
+	"boothook/injector/digest"
 )
 
 // cryptAlphabet is crypt(5)'s order of letters.
@@ -33,13 +34,10 @@ func (b *builder) crypt(at *Value, password string) string {
 // sha512Crypt is crypt(5)'s method "$6$" with its 5000 rounds, after the
 // public specification "Unix crypt using SHA-256 and SHA-512" (U. Drepper).
 func sha512Crypt(password, salt []byte) string {
-	const rounds, size = 5000, sha512.Size
+	const rounds, size = 5000, 64
 	sum := func(parts ...[]byte) []byte {
-		h := sha512.New()
-		for _, p := range parts {
-			h.Write(p)
-		}
-		return h.Sum(nil)
+		d := digest.SHA512(parts...)
+		return d[:]
 	}
 	stretch := func(block []byte, n int) []byte {
 		return slices.Repeat(block, n/size+1)[:n]
@@ -53,15 +51,15 @@ func sha512Crypt(password, salt []byte) string {
 			first = append(first, password...)
 		}
 	}
-	digest := sum(first)
+	last := sum(first)
 	p := stretch(sum(slices.Repeat(password, len(password))), len(password))
-	s := stretch(sum(slices.Repeat(salt, 16+int(digest[0]))), len(salt))
+	s := stretch(sum(slices.Repeat(salt, 16+int(last[0]))), len(salt))
 	for i := range rounds {
 		var in []byte
 		if i%2 != 0 {
 			in = append(in, p...)
 		} else {
-			in = append(in, digest...)
+			in = append(in, last...)
 		}
 		if i%3 != 0 {
 			in = append(in, s...)
@@ -70,13 +68,13 @@ func sha512Crypt(password, salt []byte) string {
 			in = append(in, p...)
 		}
 		if i%2 != 0 {
-			in = append(in, digest...)
+			in = append(in, last...)
 		} else {
 			in = append(in, p...)
 		}
-		digest = sum(in)
+		last = sum(in)
 	}
-	return "$6$" + string(salt) + "$" + cryptEncode(digest)
+	return "$6$" + string(salt) + "$" + cryptEncode(last)
 }
 
 // cryptEncode writes the digest's bytes in crypt's own order, three at a

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"sort"
 	"strings"
 
+	"boothook/injector/digest"
 	"boothook/injector/plan"
 	"boothook/netboot/instance"
 )
@@ -215,7 +215,7 @@ func (r *reader) record() (*Record, map[string][]byte) {
 		switch {
 		case !ok:
 			r.problem(b.path, "stored data are gone")
-		case digest(body) != want:
+		case fingerprint(body) != want:
 			r.problem(b.path, "stored data are not those that were applied")
 		default:
 			bodies[b.path] = body
@@ -239,8 +239,8 @@ func parseRecord(body []byte) (*Record, error) {
 	return &rec, nil
 }
 
-func digest(body []byte) string {
-	sum := sha256.Sum256(body)
+func fingerprint(body []byte) string {
+	sum := digest.SHA256(body)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -103,7 +103,7 @@ func marshalRecord(id string, c Content) ([]byte, error) {
 	rec := Record{Version: recordVersion, Instance: c.Instance, Hooks: c.Hooks, Digests: map[string]string{}}
 	for _, b := range bodyFiles(id, &c.Instance) {
 		if len(*b.body) > 0 {
-			rec.Digests[b.path] = digest(*b.body)
+			rec.Digests[b.path] = fingerprint(*b.body)
 		}
 	}
 	body, err := json.MarshalIndent(rec, "", "\t")

@@ -2,11 +2,12 @@ package userdata
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"boothook/injector/digest"
 )
 
 // base64Line is the length of a line of base64 (RFC 2045, section 6.8).
@@ -16,11 +17,12 @@ const base64Line = 76
 // what cloud-init keeps as user-data.txt.i. The same parts give the same
 // bytes. Bodies that are not UTF-8 text are in base64.
 func Flat(parts []Part) []byte {
-	sum := sha256.New()
-	for _, p := range parts {
-		sum.Write(p.Body)
+	bodies := make([][]byte, len(parts))
+	for i, p := range parts {
+		bodies[i] = p.Body
 	}
-	boundary := fmt.Sprintf("===============%x==", sum.Sum(nil)[:10])
+	sum := digest.SHA256(bodies...)
+	boundary := fmt.Sprintf("===============%x==", sum[:10])
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=%q\nMIME-Version: 1.0\nNumber-Attachments: %d\n\n",
 		boundary, len(parts))
