@@ -48,25 +48,27 @@ func Layout(d Decision, c Content) []plan.Step {
 	for _, sub := range []string{"", "/handlers", "/scripts", "/sem"} {
 		steps = append(steps, directory(dir+sub, 0o755))
 	}
-	steps = append(steps,
-		directory(OwnDir, 0o755),
-		file(dir+"/datasource", datasource(c.Instance.Source)+"\n", 0o644),
-		secret(dir+"/user-data.txt", c.Instance.UserData),
-		secret(dir+"/user-data.txt.i", c.Processed),
-		secret(dir+"/cloud-config.txt", c.CloudConfig),
-		secret(dir+"/vendor-data.txt", c.Instance.VendorData),
-		secret(dir+"/vendor-data.txt.i", c.VendorProcessed),
-		secret(dir+"/vendor-data2.txt", c.Instance.VendorData2),
-		secret(dir+"/vendor-data2.txt.i", c.Vendor2Processed),
-	)
-	if len(c.Instance.VendorData) > 0 {
-		steps = append(steps, secret(dir+"/vendor-cloud-config.txt", c.VendorCloudConfig))
-	}
-	if len(c.Instance.VendorData2) > 0 {
-		steps = append(steps, secret(dir+"/vendor2-cloud-config.txt", c.Vendor2CloudConfig))
-	}
-	if len(c.Instance.NetworkConfig) > 0 {
-		steps = append(steps, secret(networkPath, c.Instance.NetworkConfig))
+	steps = append(steps, directory(OwnDir, 0o755), file(dir+"/datasource", datasource(c.Instance.Source)+"\n", 0o644))
+	vendor, vendor2 := len(c.Instance.VendorData) > 0, len(c.Instance.VendorData2) > 0
+	for _, f := range []struct {
+		path string
+		body []byte
+		have bool
+	}{
+		{dir + "/user-data.txt", c.Instance.UserData, true},
+		{dir + "/user-data.txt.i", c.Processed, true},
+		{dir + "/cloud-config.txt", c.CloudConfig, true},
+		{dir + "/vendor-data.txt", c.Instance.VendorData, true},
+		{dir + "/vendor-data.txt.i", c.VendorProcessed, true},
+		{dir + "/vendor-data2.txt", c.Instance.VendorData2, true},
+		{dir + "/vendor-data2.txt.i", c.Vendor2Processed, true},
+		{dir + "/vendor-cloud-config.txt", c.VendorCloudConfig, vendor},
+		{dir + "/vendor2-cloud-config.txt", c.Vendor2CloudConfig, vendor2},
+		{networkPath, c.Instance.NetworkConfig, len(c.Instance.NetworkConfig) > 0},
+	} {
+		if f.have {
+			steps = append(steps, secret(f.path, f.body))
+		}
 	}
 	return steps
 }

@@ -12,7 +12,6 @@ import (
 	"boothook/netboot/rtnl"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
-	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 )
 
 // The waits of a DHCPv4 exchange. RFC 2131 §4.1 repeats after 4, 8, 16 s:
@@ -33,8 +32,7 @@ const (
 
 // A client4 asks one link for one lease.
 //
-// It uses the codec and the raw framing of insomniacslk/dhcp but not its
-// nclient4.Client, which reads in a goroutine of its own: there one ENETDOWN
+// It uses the codec of insomniacslk/dhcp but not its nclient4.Client, which reads in a goroutine of its own: there one ENETDOWN
 // ends the reading for good while the sending goes on, and a panic in the
 // decoder would kill the process. Here one goroutine sends, reads and recovers.
 //
@@ -58,7 +56,7 @@ type client4 struct {
 // lease4 gets a DHCPv4 lease for a link. It tries until it has one or ctx
 // ends; it returns errLinkDown if the link does.
 func lease4(ctx context.Context, l *link, o *Options, log func(string)) (Lease, error) {
-	conn, err := listen4(l.index)
+	conn, err := listenRaw(l.index, dhcpv4.ClientPort)
 	if err != nil {
 		return Lease{}, fmt.Errorf("open dhcp socket: %w", err)
 	}
@@ -96,15 +94,6 @@ func askAgainWhenUp(ctx context.Context, l *link, conn net.PacketConn) {
 	if l.until(ctx, func(a *rtnl.Link) bool { return a.Oper == rtnl.OperUp }) == nil {
 		conn.SetReadDeadline(time.Now())
 	}
-}
-
-// listen4 opens a socket that sees UDP to port 68 on one link, address or none.
-func listen4(index int) (net.PacketConn, error) {
-	raw, err := listenRaw(index, nclient4.ClientPort)
-	if err != nil {
-		return nil, err
-	}
-	return nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ClientPort}), nil
 }
 
 // exchange runs DISCOVER, OFFER, REQUEST, ACK once. The DISCOVER is repeated
@@ -196,7 +185,7 @@ func (c *client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (Lease, err
 // renew4 asks whichever server there is for more time for our address, in the
 // form of RFC 2131's REBINDING, which needs no answer from the first server.
 func renew4(ctx context.Context, l *link, addr netip.Addr, o *Options) (Lease, error) {
-	conn, err := listen4(l.index)
+	conn, err := listenRaw(l.index, dhcpv4.ClientPort)
 	if err != nil {
 		return Lease{}, fmt.Errorf("open dhcp socket: %w", err)
 	}
@@ -226,7 +215,7 @@ func renew4(ctx context.Context, l *link, addr netip.Addr, o *Options) (Lease, e
 // ask sends a message and waits for an answer to it that matches.
 func (c *client4) ask(ctx context.Context, msg *dhcpv4.DHCPv4, wait time.Duration, match func(*dhcpv4.DHCPv4) bool) (*dhcpv4.DHCPv4, error) {
 	var answer *dhcpv4.DHCPv4
-	err := ask(ctx, c.conn, msg.ToBytes(), nclient4.DefaultServers, wait, func(data []byte) bool {
+	err := ask(ctx, c.conn, msg.ToBytes(), &net.UDPAddr{Port: dhcpv4.ServerPort}, wait, func(data []byte) bool {
 		m, err := dhcpv4.FromBytes(data)
 		if err != nil || m.OpCode != dhcpv4.OpcodeBootReply ||
 			m.TransactionID != msg.TransactionID || !bytes.Equal(m.ClientHWAddr, c.hw) {

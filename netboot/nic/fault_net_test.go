@@ -383,7 +383,7 @@ func TestNextClientGetsSameAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	sh(t, "ip link set eth0 up")
-	conn, err := listen4(ours.Index)
+	conn, err := listenRaw(ours.Index, dhcpv4.ClientPort)
 	if err != nil {
 		t.Fatal(err)
 	}

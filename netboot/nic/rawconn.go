@@ -10,12 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A rawConn reads and broadcasts IPv4 packets on one link, address or none
-// (packet(7)). It is what insomniacslk/dhcp frames UDP on.
+// A rawConn sends and receives UDP on one link that has no address, as a
+// net.PacketConn: from no address to everybody, whatever address it is given.
 type rawConn struct {
 	*os.File
-	to unix.SockaddrLinklayer
+	to   unix.SockaddrLinklayer
+	port uint16 // our end
 }
+
+// The headers of IPv4 (RFC 791, without options) and UDP (RFC 768) in bytes.
+const (
+	ipHeader  = 20
+	udpHeader = 8
+	maxHeader = 60 + udpHeader // with all the options there can be
+)
 
 // broadcastHW is everybody on an Ethernet.
 var broadcastHW = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -40,7 +48,7 @@ func listenRaw(index int, port uint16) (*rawConn, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("bind packet socket to link %d: %w", index, err)
 	}
-	return &rawConn{os.NewFile(uintptr(fd), "packet"), to}, nil
+	return &rawConn{os.NewFile(uintptr(fd), "packet"), to, port}, nil
 }
 
 // udpTo is the filter, in the kernel's own machine language
@@ -60,26 +68,79 @@ func udpTo(port uint16) []unix.SockFilter {
 	}
 }
 
-// ReadFrom reads one packet, headers included. It does not say who sent it.
+// ReadFrom reads the content of one datagram. It does not say who sent it.
 func (c *rawConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, err := c.Read(b)
-	return n, nil, err
+	packet := make([]byte, maxHeader+len(b))
+	for {
+		n, err := c.Read(packet)
+		if err != nil {
+			return 0, nil, err
+		}
+		if content, ok := udpContent(packet[:n]); ok {
+			return copy(b, content), nil, nil
+		}
+	}
 }
 
-// WriteTo broadcasts a packet, whoever it is for.
-func (c *rawConn) WriteTo(b []byte, _ net.Addr) (int, error) {
+// udpContent takes the headers off an IPv4 packet that the filter has let
+// through. What follows the packet's own end is the frame's padding. The
+// checksums are left to nobody: a virtual network may not have filled them in.
+func udpContent(packet []byte) ([]byte, bool) {
+	if len(packet) < ipHeader || packet[0]>>4 != 4 {
+		return nil, false
+	}
+	start, end := int(packet[0]&15)*4, int(binary.BigEndian.Uint16(packet[2:]))
+	if start < ipHeader || end > len(packet) || end-start < udpHeader {
+		return nil, false
+	}
+	return packet[start+udpHeader : end], true
+}
+
+// WriteTo broadcasts a datagram to a port.
+func (c *rawConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	port := to.(*net.UDPAddr).Port
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
+	packet := broadcast(c.port, uint16(port), b)
 	var sent error
 	if err := raw.Write(func(fd uintptr) bool {
-		sent = unix.Sendto(int(fd), b, 0, &c.to)
+		sent = unix.Sendto(int(fd), packet, 0, &c.to)
 		return sent != unix.EAGAIN
 	}); err != nil {
 		return 0, err
 	}
 	return len(b), sent
+}
+
+// broadcast puts headers before a datagram from 0.0.0.0 to 255.255.255.255.
+func broadcast(from, to uint16, content []byte) []byte {
+	size := ipHeader + udpHeader + len(content)
+	p := append(make([]byte, ipHeader+udpHeader, size), content...)
+	p[0] = 4<<4 | ipHeader/4
+	binary.BigEndian.PutUint16(p[2:], uint16(size))
+	p[8], p[9] = 64, unix.IPPROTO_UDP // hops that it may take
+	copy(p[16:], broadcastHW[:4])
+	binary.BigEndian.PutUint16(p[10:], checksum(p[:ipHeader], 0))
+	udp := p[ipHeader:]
+	binary.BigEndian.PutUint16(udp, from)
+	binary.BigEndian.PutUint16(udp[2:], to)
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
+	// UDP's checksum is over the addresses, the protocol and the length, too.
+	binary.BigEndian.PutUint16(udp[6:], checksum(udp, 2*0xffff+unix.IPPROTO_UDP+uint32(len(udp))))
+	return p
+}
+
+// checksum is the Internet's (RFC 1071), sum being what has been added so far.
+func checksum(b []byte, sum uint32) uint16 {
+	for i, c := range b {
+		sum += uint32(c) << (8 * (1 - i%2))
+	}
+	for sum > 0xffff {
+		sum = sum&0xffff + sum>>16
+	}
+	return ^uint16(sum)
 }
 
 // LocalAddr is none.

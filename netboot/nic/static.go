@@ -49,30 +49,36 @@ const maxIP = 1024
 // NETMASK is a mask or a prefix length; IPv6 addresses stand in brackets.
 // Errors wrap ErrSyntax.
 func ParseIP(s string) (Config, error) {
-	bad := func(what string) (Config, error) { return Config{}, fmt.Errorf("%w %q: %s", ErrSyntax, s, what) }
 	if len(s) > maxIP {
 		return Config{}, fmt.Errorf("%w: longer than %d bytes", ErrSyntax, maxIP)
 	}
+	var c Config
+	if err := c.parse(s); err != nil {
+		return Config{}, fmt.Errorf("%w %q: %w", ErrSyntax, s, err)
+	}
+	return c, nil
+}
+
+func (c *Config) parse(s string) error {
 	if s == "" {
-		return bad("empty")
+		return errors.New("empty")
 	}
 	f, ok := splitIP(s)
 	if !ok {
-		return bad("bracket without its pair")
+		return errors.New("bracket without its pair")
 	}
 	if len(f) == 1 {
-		if m := method(f[0]); m != "" {
-			return Config{Method: m}, nil
+		if c.Method = method(f[0]); c.Method != "" {
+			return nil
 		}
 	}
 	if len(f) >= 2 && len(f) <= 4 && f[0] != "" && method(f[1]) != "" && !isAddr(f[0]) {
-		return deviceForm(f, bad)
+		return c.deviceForm(f)
 	}
 	if len(f) > 10 {
-		return bad("too many fields")
+		return errors.New("too many fields")
 	}
-	f = append(f, make([]string, 10-len(f))...)
-	return longForm(f, bad)
+	return c.longForm(append(f, make([]string, 10-len(f))...))
 }
 
 // splitIP splits at the colons outside brackets, and takes the brackets off.
@@ -117,59 +123,59 @@ func isAddr(s string) bool {
 
 // deviceForm reads DEVICE:METHOD[:[MTU][:MAC]]; the MAC would change the
 // link's, which boothook never does.
-func deviceForm(f []string, bad func(string) (Config, error)) (Config, error) {
-	c := Config{Device: f[0], Method: method(f[1])}
+func (c *Config) deviceForm(f []string) error {
+	c.Device, c.Method = f[0], method(f[1])
 	if len(f) > 2 && f[2] != "" {
 		mtu, err := strconv.Atoi(f[2])
 		if err != nil || mtu < minMTU || mtu > 1<<16-1 {
-			return bad("mtu")
+			return errors.New("mtu")
 		}
 		c.MTU = mtu
 	}
 	if len(f) > 3 && f[3] != "" {
-		return bad("setting a hardware address is not supported")
+		return errors.New("setting a hardware address is not supported")
 	}
-	return c, nil
+	return nil
 }
 
 // longForm reads the ten fields of ipconfig.
-func longForm(f []string, bad func(string) (Config, error)) (Config, error) {
-	c := Config{Device: f[5], Method: method(f[6])}
+func (c *Config) longForm(f []string) error {
+	c.Device, c.Method = f[5], method(f[6])
 	if c.Method == "" && f[6] != "" {
-		return bad("method " + strconv.Quote(f[6]))
+		return errors.New("method " + strconv.Quote(f[6]))
 	}
 	if c.Hostname = hostName(f[4]); c.Hostname != f[4] {
-		return bad("hostname")
+		return errors.New("hostname")
 	}
 	var err error
 	if c.Gateway, err = optionalAddr(f[2]); err != nil {
-		return bad("gateway")
+		return errors.New("gateway")
 	}
 	if err := c.servers(f[7], f[8]); err != nil {
-		return bad(err.Error())
+		return err
 	}
 	if f[0] == "" { // no address of its own: what is asked for is DHCP
 		if c.Method != MethodOff {
 			c.Method = MethodDHCP
 		}
-		return c, nil
+		return nil
 	}
 	addr, err := netip.ParseAddr(f[0])
 	if err != nil || !isUnicast(addr) || addr.Zone() != "" {
-		return bad("address")
+		return errors.New("address")
 	}
 	bits, err := maskBits(f[3], addr)
 	if err != nil {
-		return bad(err.Error())
+		return err
 	}
 	c.Method, c.Prefix = MethodStatic, netip.PrefixFrom(addr, bits)
 	if f[3] == "" || bits == addr.BitLen() {
 		// dracut's point-to-point form; klibc's server field otherwise.
 		if c.Peer, err = optionalAddr(f[1]); err != nil {
-			return bad("peer")
+			return errors.New("peer")
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // servers reads the two fields after the method: name servers, or dracut's MTU.
