@@ -20,7 +20,7 @@ func akamaiBases() []string {
 	return []string{"http://169.254.169.254/", "http://[fd00:a9fe:a9fe::1]/"}
 }
 
-func fetchAkamai(ctx context.Context, env Env) (Docs, error) {
+func fetchAkamai(ctx context.Context, env *Env) (Docs, error) {
 	return race(ctx, env.Lease.near(akamaiBases()), func(ctx context.Context, base string) (Docs, error) {
 		env.HTTP.Open(base, 3)
 		token, err := env.HTTP.Do(ctx, fetch.Request{
@@ -35,10 +35,10 @@ func fetchAkamai(ctx context.Context, env Env) (Docs, error) {
 	})
 }
 
-func parseAkamai(got Docs, ev platform.Evidence) (instance.Instance, error) {
+func parseAkamai(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON("instance", got[akamaiInstance])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	id := meta.text("id")
 	if id == "" {
@@ -46,11 +46,11 @@ func parseAkamai(got Docs, ev platform.Evidence) (instance.Instance, error) {
 	}
 	in, err := describe(meta, description{id: id, hostname: "label"})
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	keys, err := parseOptional("ssh-keys", got[akamaiKeys])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in.PublicKeys = keysOf(keys.object("users")["root"])
 	in.UserData, err = mustBase64("user-data", got.text(akamaiUser))

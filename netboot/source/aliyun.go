@@ -19,7 +19,7 @@ const (
 	aliyunVendorData = "vendor-data"
 )
 
-func fetchAliYun(ctx context.Context, env Env) (Docs, error) {
+func fetchAliYun(ctx context.Context, env *Env) (Docs, error) {
 	env.HTTP.Open(aliyunBase, fetch.MaxConns)
 	header, err := tokenHeader(ctx, env.HTTP, aliyunTokenBase, aliyunTokenTTL, aliyunToken)
 	if err != nil {
@@ -33,11 +33,14 @@ func fetchAliYun(ctx context.Context, env Env) (Docs, error) {
 		doc{path: ec2Key})
 }
 
-func parseAliYun(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseAliYun(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	in, err := parseEC2Tree(got)
+	if err != nil {
+		return nil, err
+	}
 	if in.Hostname = got.text(aliyunHostname); in.Hostname != "" {
 		in.MetaData["hostname"] = in.Hostname
 	}
 	in.VendorData = got[aliyunVendorData]
-	return in, err
+	return in, nil
 }

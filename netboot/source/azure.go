@@ -22,7 +22,7 @@ const (
 	azureLabel       = "rd_rdfe_stable" // and a date
 )
 
-func fetchAzure(ctx context.Context, env Env) (Docs, error) {
+func fetchAzure(ctx context.Context, env *Env) (Docs, error) {
 	got := Docs{}
 	for _, v := range env.Volumes {
 		if strings.HasPrefix(v.Label, azureLabel) {
@@ -44,7 +44,7 @@ func fetchAzure(ctx context.Context, env Env) (Docs, error) {
 	return got, nil
 }
 
-func azureMetadata(ctx context.Context, env Env, path string) ([]byte, error) {
+func azureMetadata(ctx context.Context, env *Env, path string) ([]byte, error) {
 	resp, err := env.HTTP.Do(ctx, fetch.Request{
 		URL:    "http://169.254.169.254/metadata/" + path,
 		Header: map[string]string{"Metadata": "true"},
@@ -56,14 +56,14 @@ func azureMetadata(ctx context.Context, env Env, path string) ([]byte, error) {
 	return resp.Body, nil
 }
 
-func parseAzure(got Docs, ev platform.Evidence) (instance.Instance, error) {
+func parseAzure(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	root, err := parseJSON("instance", got[azureInstance])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	compute := root.object("compute")
 	profile := compute.object("osProfile")
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:       strings.ToLower(ev.DMI["product_uuid"]),
 		Hostname: profile.text("computerName"),
 		MetaData: map[string]any{"imds": map[string]any{
@@ -84,11 +84,11 @@ func parseAzure(got Docs, ev platform.Evidence) (instance.Instance, error) {
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
 	if in.UserData, err = mustBase64("userData", compute.text("userData")); err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	custom, err := ovfCustomData(got[azureOVF])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	if custom != nil {
 		in.UserData = custom // what the volume says counts more, as for cloud-init

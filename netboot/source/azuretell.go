@@ -22,7 +22,7 @@ func azureAgent() map[string]string {
 }
 
 // tellAzure reports ready, or not ready and why.
-func tellAzure(ctx context.Context, env Env, out instance.Outcome) error {
+func tellAzure(ctx context.Context, env *Env, out instance.Outcome) error {
 	server := azureWireserver
 	if env.Lease.Wireserver.IsValid() {
 		server = env.Lease.Wireserver.String()

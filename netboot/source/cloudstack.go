@@ -19,7 +19,7 @@ func cloudStackDocs() []doc {
 	return []doc{{path: ec2ID}, {path: ec2UserData}, {path: ec2Hostname}, {path: ec2Key}, {path: cloudStackKeys}}
 }
 
-func fetchCloudStack(ctx context.Context, env Env) (Docs, error) {
+func fetchCloudStack(ctx context.Context, env *Env) (Docs, error) {
 	var bases []string
 	// Most often the router is both.
 	for _, a := range slices.Compact([]netip.Addr{env.Lease.ServerID, env.Lease.Gateway}) {
@@ -31,16 +31,16 @@ func fetchCloudStack(ctx context.Context, env Env) (Docs, error) {
 	return from(bases, nil, cloudStackDocs()...)(ctx, env)
 }
 
-func fetchExoscale(ctx context.Context, env Env) (Docs, error) {
+func fetchExoscale(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/1.0/"}, nil, cloudStackDocs()...)(ctx, env)
 }
 
 // parseCloudStack differs from EC2 in that the router may give the key where
 // EC2 lists keys by number ("0=name").
-func parseCloudStack(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseCloudStack(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	in, err := parseEC2Tree(got)
 	if err != nil {
-		return in, err
+		return nil, err
 	}
 	if in.PublicKeys == nil {
 		for _, line := range keyLines(got.text(cloudStackKeys)) {

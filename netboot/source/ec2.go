@@ -34,7 +34,7 @@ func ec2Bases() []string {
 	return []string{"http://169.254.169.254/latest/", "http://[fd00:ec2::254]/latest/"}
 }
 
-func fetchEC2(ctx context.Context, env Env) (Docs, error) {
+func fetchEC2(ctx context.Context, env *Env) (Docs, error) {
 	got, err := gatherEC2(ctx, env)
 	if fetch.Status(err) == 401 {
 		// The token has gone stale, or was made before the instance
@@ -51,7 +51,7 @@ type ec2Session struct {
 }
 
 // gatherEC2 fetches a token and with it everything else.
-func gatherEC2(ctx context.Context, env Env) (Docs, error) {
+func gatherEC2(ctx context.Context, env *Env) (Docs, error) {
 	c := env.HTTP
 	s, err := race(ctx, env.Lease.near(ec2Bases()), func(ctx context.Context, base string) (ec2Session, error) {
 		c.Open(base, fetch.MaxConns)
@@ -85,16 +85,19 @@ func tokenHeader(ctx context.Context, c *fetch.Client, base, ttlName, tokenName 
 	return map[string]string{tokenName: strings.TrimSpace(string(resp.Body))}, nil
 }
 
-func parseEC2(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseEC2(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	in, err := parseEC2Tree(got)
+	if err != nil {
+		return nil, err
+	}
 	in.UserData = maybeBase64(in.UserData)
-	return in, err
+	return in, nil
 }
 
 // parseEC2Tree understands the documents of EC2 and of the services modelled
 // on it, by their path below the version.
-func parseEC2Tree(got Docs) (instance.Instance, error) {
-	in := instance.Instance{
+func parseEC2Tree(got Docs) (*instance.Instance, error) {
+	in := &instance.Instance{
 		ID:         got.text(ec2ID),
 		Hostname:   got.text(ec2Hostname),
 		PublicKeys: keyLines(got.text(ec2Key)),
@@ -111,7 +114,7 @@ func parseEC2Tree(got Docs) (instance.Instance, error) {
 	if s := got.text(ec2Index); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 || n > maxEC2Launch {
-			return instance.Instance{}, fmt.Errorf("%w: ami-launch-index is not a number", ErrMalformed)
+			return nil, fmt.Errorf("%w: ami-launch-index is not a number", ErrMalformed)
 		}
 		in.LaunchIndex = &n
 		in.MetaData["ami-launch-index"] = n

@@ -28,7 +28,7 @@ import (
 // Without an instance-id in the meta-data, the machine's UUID is that.
 const oemPrefix = "boothook."
 
-func fetchSMBIOS(_ context.Context, env Env) (Docs, error) {
+func fetchSMBIOS(_ context.Context, env *Env) (Docs, error) {
 	got := Docs{}
 	for _, s := range env.Evidence.OEM {
 		name, value, _ := strings.Cut(s, "=")
@@ -45,7 +45,7 @@ func fetchSMBIOS(_ context.Context, env Env) (Docs, error) {
 	return got, nil
 }
 
-func fetchFWCfg(_ context.Context, env Env) (Docs, error) {
+func fetchFWCfg(_ context.Context, env *Env) (Docs, error) {
 	got := Docs{}
 	for _, d := range noCloudDocs() {
 		body, err := readAtOnce(filepath.Join(env.Sysfs, platform.FWCfgDir, d.path, "raw"))
@@ -82,17 +82,20 @@ func readAtOnce(path string) ([]byte, error) {
 	return body, nil
 }
 
-func parseFirmware(got Docs, ev platform.Evidence) (instance.Instance, error) {
+func parseFirmware(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseYAML(noCloudMeta, got[noCloudMeta])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
-	in, err := parseNoCloud(got, platform.Evidence{})
+	in, err := parseNoCloud(got, &platform.Evidence{})
+	if err != nil {
+		return nil, err
+	}
 	if meta.text("instance-id") == "" {
 		in.ID = strings.ToLower(ev.DMI["product_uuid"])
 		if in.MetaData != nil {
 			in.MetaData["instance-id"] = in.ID
 		}
 	}
-	return in, err
+	return in, nil
 }

@@ -180,8 +180,8 @@ func race[T any](ctx context.Context, bases []string, ask func(ctx context.Conte
 
 // from gives the fetch of a source that is one round of documents from one
 // base, which may be had under several addresses.
-func from(bases []string, header map[string]string, want ...doc) func(context.Context, Env) (Docs, error) {
-	return func(ctx context.Context, env Env) (Docs, error) {
+func from(bases []string, header map[string]string, want ...doc) func(context.Context, *Env) (Docs, error) {
+	return func(ctx context.Context, env *Env) (Docs, error) {
 		return race(ctx, env.Lease.near(bases), func(ctx context.Context, base string) (Docs, error) {
 			env.HTTP.Open(base, len(want))
 			return gather(ctx, env.HTTP, base, header, want...)

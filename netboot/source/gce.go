@@ -19,7 +19,7 @@ const (
 	gceProject  = "project/attributes/?recursive=true"
 )
 
-func fetchGCE(ctx context.Context, env Env) (Docs, error) {
+func fetchGCE(ctx context.Context, env *Env) (Docs, error) {
 	return from(
 		[]string{"http://169.254.169.254/computeMetadata/v1/", "http://[fd20:ce::254]/computeMetadata/v1/"},
 		map[string]string{"Metadata-Flavor": "Google"},
@@ -27,20 +27,20 @@ func fetchGCE(ctx context.Context, env Env) (Docs, error) {
 	)(ctx, env)
 }
 
-func parseGCE(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseGCE(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	attributes, err := parseOptional("instance attributes", got[gceInstance])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	project, err := parseOptional("project attributes", got[gceProject])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	fqdn := got.text(gceHostname)
 	// The names are long, and Google asks for the short ones.
 	short, _, _ := strings.Cut(fqdn, ".")
 	zone := path.Base("/" + got.text(gceZone))
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:       got.text(gceID),
 		Hostname: short,
 		UserData: attributes.bytes("user-data"),
@@ -51,7 +51,7 @@ func parseGCE(got Docs, _ platform.Evidence) (instance.Instance, error) {
 	}
 	if attributes.text("user-data-encoding") == "base64" {
 		if in.UserData, err = mustBase64("user-data", string(in.UserData)); err != nil {
-			return instance.Instance{}, err
+			return nil, err
 		}
 	}
 	lines := gceKeys(attributes, project)

@@ -16,7 +16,7 @@ const (
 	hetznerUser = "userdata"
 )
 
-func fetchHetzner(ctx context.Context, env Env) (Docs, error) {
+func fetchHetzner(ctx context.Context, env *Env) (Docs, error) {
 	bases := []string{"http://169.254.169.254/hetzner/v1/"}
 	if env.Lease.Interface != "" {
 		bases = append(bases, "http://[fe80::a9fe:a9fe%25"+env.Lease.Interface+"]/hetzner/v1/")
@@ -24,26 +24,26 @@ func fetchHetzner(ctx context.Context, env Env) (Docs, error) {
 	return from(bases, nil, doc{path: hetznerMeta}, doc{path: hetznerUser})(ctx, env)
 }
 
-func parseHetzner(got Docs, ev platform.Evidence) (instance.Instance, error) {
+func parseHetzner(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseYAML(hetznerMeta, got[hetznerMeta])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in, err := describe(meta, description{
 		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", vendor: "vendor_data",
 		secret: []string{"network-config"},
 	})
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	if serial := ev.DMI["product_serial"]; serial != "" && in.ID != serial {
-		return instance.Instance{}, fmt.Errorf("%w: the service says %q, the firmware %q", ErrBadID, in.ID, serial)
+		return nil, fmt.Errorf("%w: the service says %q, the firmware %q", ErrBadID, in.ID, serial)
 	}
 	in.UserData = maybeBase64(got[hetznerUser])
 	if c := meta.object("network-config"); c != nil {
 		// As JSON, which is YAML: writing any other would cost the agent 100 KB.
 		if in.NetworkConfig, err = json.Marshal(c); err != nil {
-			return instance.Instance{}, fmt.Errorf("%w: network-config: %w", ErrMalformed, err)
+			return nil, fmt.Errorf("%w: network-config: %w", ErrMalformed, err)
 		}
 	}
 	return in, nil

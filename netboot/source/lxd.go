@@ -37,14 +37,14 @@ func lxdKeys() [][2]string {
 }
 
 // lxdClient speaks through the socket, whatever the name.
-func lxdClient(env Env) *fetch.Client {
+func lxdClient(env *Env) *fetch.Client {
 	socket := filepath.Join(env.Dev, lxdSocket)
 	return fetch.New(fetch.Config{Dial: func(context.Context, string, string) (net.Conn, error) {
 		return net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	}})
 }
 
-func fetchLXD(ctx context.Context, env Env) (Docs, error) {
+func fetchLXD(ctx context.Context, env *Env) (Docs, error) {
 	// A socket that is not there now is not waited for.
 	if _, err := os.Stat(filepath.Join(env.Dev, lxdSocket)); err != nil {
 		return nil, err
@@ -76,12 +76,12 @@ func fetchLXD(ctx context.Context, env Env) (Docs, error) {
 	return bodies, nil
 }
 
-func parseLXD(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseLXD(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseYAML(lxdMeta, got[lxdMeta])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:         meta.text("instance-id"),
 		Hostname:   meta.text("local-hostname"),
 		PublicKeys: keysOf(meta["public-keys"]),
@@ -98,7 +98,7 @@ func parseLXD(got Docs, _ platform.Evidence) (instance.Instance, error) {
 }
 
 // tellLXD says that the instance is ready, for "lxc list" and whoever waits.
-func tellLXD(ctx context.Context, env Env, out instance.Outcome) error {
+func tellLXD(ctx context.Context, env *Env, out instance.Outcome) error {
 	if !out.Applied {
 		return nil // it stays "Started"
 	}

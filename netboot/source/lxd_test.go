@@ -48,7 +48,7 @@ func TestLXD(t *testing.T) {
 	if len(told) != 1 || told[0] != "Ready" {
 		t.Errorf("told %v, want Ready, once", told)
 	}
-	if _, err := fetchLXD(t.Context(), Env{Dev: filepath.Join(dev, "nowhere")}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := fetchLXD(t.Context(), &Env{Dev: filepath.Join(dev, "nowhere")}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a socket: %v", err)
 	}
 }

@@ -28,7 +28,7 @@ const (
 	maasVendor  = "meta-data/vendor-data"
 )
 
-func fetchMAAS(ctx context.Context, env Env) (Docs, error) {
+func fetchMAAS(ctx context.Context, env *Env) (Docs, error) {
 	var address string
 	for _, w := range env.Evidence.Words {
 		if a, ok := strings.CutPrefix(w, maasWord); ok {
@@ -56,7 +56,7 @@ func fetchMAAS(ctx context.Context, env Env) (Docs, error) {
 	return got, err
 }
 
-func gatherMAAS(ctx context.Context, env Env, base string, settings object) (Docs, error) {
+func gatherMAAS(ctx context.Context, env *Env, base string, settings object) (Docs, error) {
 	var want []doc
 	for _, path := range []string{ec2ID, ec2UserData, ec2Hostname, maasKeys, maasVendor} {
 		want = append(want, doc{path: path, auth: maasAuth(settings, time.Now())})
@@ -98,8 +98,8 @@ func maasAuth(settings object, now time.Time) string {
 	return b.String()
 }
 
-func parseMAAS(got Docs, _ platform.Evidence) (instance.Instance, error) {
-	in := instance.Instance{
+func parseMAAS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
+	in := &instance.Instance{
 		ID:         got.text(ec2ID),
 		Hostname:   got.text(ec2Hostname),
 		PublicKeys: keyLines(got.text(maasKeys)),
@@ -114,7 +114,7 @@ func parseMAAS(got Docs, _ platform.Evidence) (instance.Instance, error) {
 	// A mapping with cloud-init in it, as OpenStack has it.
 	body, err := json.Marshal(vendor)
 	if err != nil {
-		return instance.Instance{}, fmt.Errorf("%w: vendor-data: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: vendor-data: %w", ErrMalformed, err)
 	}
 	in.VendorData = vendorDocument(body)
 	return in, nil

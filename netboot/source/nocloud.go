@@ -43,7 +43,7 @@ func NoCloudServer(ev platform.Evidence, volumes []Volume) (string, error) {
 	if err != nil && !errors.Is(err, ErrNoVolume) {
 		return "", err
 	}
-	meta, err := noCloudMetaData(got, ev)
+	meta, err := noCloudMetaData(got, &ev)
 	if err != nil {
 		return "", err
 	}
@@ -54,7 +54,7 @@ func NoCloudServer(ev platform.Evidence, volumes []Volume) (string, error) {
 	return "", nil
 }
 
-func fetchNoCloud(ctx context.Context, env Env) (Docs, error) {
+func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
 	got, volumeErr := noCloudVolume(env.Volumes)
 	if volumeErr != nil && !errors.Is(volumeErr, ErrNoVolume) {
 		return nil, volumeErr
@@ -64,7 +64,7 @@ func fetchNoCloud(ctx context.Context, env Env) (Docs, error) {
 		return nil, err
 	}
 	if server == "" {
-		if volumeErr != nil && len(noCloudWords(env.Evidence)) == 0 {
+		if volumeErr != nil && len(noCloudWords(&env.Evidence)) == 0 {
 			return nil, volumeErr
 		}
 		return got, nil
@@ -101,15 +101,15 @@ func noCloudVolume(volumes []Volume) (Docs, error) {
 	return got, nil
 }
 
-func parseNoCloud(got Docs, ev platform.Evidence) (instance.Instance, error) {
+func parseNoCloud(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	meta, err := noCloudMetaData(got, ev)
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	if meta.text("instance-id") == "" {
 		meta["instance-id"] = noCloudID
 	}
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:            meta.text("instance-id"),
 		Hostname:      meta.text("local-hostname", "hostname"),
 		PublicKeys:    keysOf(meta["public-keys"]),
@@ -123,7 +123,7 @@ func parseNoCloud(got Docs, ev platform.Evidence) (instance.Instance, error) {
 }
 
 // noCloudMetaData merges the metadata of all places.
-func noCloudMetaData(got Docs, ev platform.Evidence) (object, error) {
+func noCloudMetaData(got Docs, ev *platform.Evidence) (object, error) {
 	merged := object{}
 	for _, path := range []string{noCloudServer, noCloudMeta} {
 		meta, err := parseYAML(path, got[path])
@@ -137,7 +137,7 @@ func noCloudMetaData(got Docs, ev platform.Evidence) (object, error) {
 }
 
 // noCloudWords reads what kernel words and serial number say; the words win.
-func noCloudWords(ev platform.Evidence) object {
+func noCloudWords(ev *platform.Evidence) object {
 	said := object{}
 	for _, w := range append(strings.Fields(ev.DMI["product_serial"]), ev.Words...) {
 		name, rest, found := strings.Cut(w, ";")

@@ -14,14 +14,14 @@ import (
 const v1JSON = "v1.json"
 
 // DigitalOcean: "Metadata API", https://docs.digitalocean.com/reference/api/metadata/.
-func fetchDigitalOcean(ctx context.Context, env Env) (Docs, error) {
+func fetchDigitalOcean(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/metadata/"}, nil, doc{path: v1JSON})(ctx, env)
 }
 
-func parseDigitalOcean(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseDigitalOcean(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON(v1JSON, got[v1JSON])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	return describe(meta, description{
 		id: meta.text("droplet_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
@@ -30,14 +30,14 @@ func parseDigitalOcean(got Docs, _ platform.Evidence) (instance.Instance, error)
 }
 
 // UpCloud: "Metadata service" of https://developers.upcloud.com/1.3/8-servers/.
-func fetchUpCloud(ctx context.Context, env Env) (Docs, error) {
+func fetchUpCloud(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/metadata/"}, nil, doc{path: v1JSON})(ctx, env)
 }
 
-func parseUpCloud(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseUpCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON(v1JSON, got[v1JSON])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	return describe(meta, description{
 		id: meta.text("instance_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
@@ -45,34 +45,37 @@ func parseUpCloud(got Docs, _ platform.Evidence) (instance.Instance, error) {
 }
 
 // Vultr: https://www.vultr.com/metadata/. Its token is a constant.
-func fetchVultr(ctx context.Context, env Env) (Docs, error) {
+func fetchVultr(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/"}, map[string]string{"Metadata-Token": "cloudinit"}, doc{path: v1JSON})(ctx, env)
 }
 
-func parseVultr(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseVultr(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON(v1JSON, got[v1JSON])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in, err := describe(meta, description{
 		id: meta.text("instance-v2-id", "instanceid"), hostname: "hostname", keys: "public-keys", user: "user-data", vendor: "vendor-data",
 		secret: []string{"startup-script", "root-password"},
 	})
+	if err != nil {
+		return nil, err
+	}
 	if in.Hostname == "" {
 		in.Hostname = "guest" // as cloud-init has it for resold machines
 	}
-	return in, err
+	return in, nil
 }
 
 // NWCS: https://nwcs.sh.
-func fetchNWCS(ctx context.Context, env Env) (Docs, error) {
+func fetchNWCS(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/api/v1/"}, nil, doc{path: "metadata"})(ctx, env)
 }
 
-func parseNWCS(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseNWCS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON("metadata", got["metadata"])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	return describe(meta, description{
 		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", user: "userdata", vendor: "vendordata",
@@ -80,20 +83,23 @@ func parseNWCS(got Docs, _ platform.Evidence) (instance.Instance, error) {
 }
 
 // CloudCIX: https://www.cloudcix.com.
-func fetchCloudCIX(ctx context.Context, env Env) (Docs, error) {
+func fetchCloudCIX(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/v1/"}, nil, doc{path: "metadata"}, doc{path: "userdata"})(ctx, env)
 }
 
-func parseCloudCIX(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseCloudCIX(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON("metadata", got["metadata"])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in, err := describe(meta, description{
 		id: meta.text("instance_id", "instance-id"), hostname: "hostname", keys: "ssh_keys",
 	})
+	if err != nil {
+		return nil, err
+	}
 	in.UserData = maybeBase64(got["userdata"])
-	return in, err
+	return in, nil
 }
 
 // A description says under which names a document gives what.
@@ -106,15 +112,15 @@ type description struct {
 
 // describe makes an instance of one document. Bodies are not repeated in its
 // MetaData.
-func describe(meta object, d description) (instance.Instance, error) {
+func describe(meta object, d description) (*instance.Instance, error) {
 	vendor, err := vendorData(meta[d.vendor])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	if _, isText := meta[d.user].(string); meta[d.user] != nil && !isText {
-		return instance.Instance{}, fmt.Errorf("%w: %s is not text", ErrMalformed, d.user)
+		return nil, fmt.Errorf("%w: %s is not text", ErrMalformed, d.user)
 	}
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:         d.id,
 		Hostname:   meta.text(d.hostname),
 		PublicKeys: keysOf(meta[d.keys]),

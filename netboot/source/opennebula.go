@@ -20,7 +20,7 @@ const (
 	openNebulaID = "iid-dsopennebula"
 )
 
-func fetchOpenNebula(_ context.Context, env Env) (Docs, error) {
+func fetchOpenNebula(_ context.Context, env *Env) (Docs, error) {
 	v, err := findVolume(env.Volumes, "context")
 	if err != nil {
 		return nil, err
@@ -28,12 +28,12 @@ func fetchOpenNebula(_ context.Context, env Env) (Docs, error) {
 	return readDocs(v.FS, ".", doc{path: openNebulaContext})
 }
 
-func parseOpenNebula(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseOpenNebula(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	vars, err := shellVariables(string(got[openNebulaContext]))
 	if err != nil {
-		return instance.Instance{}, fmt.Errorf("%w: %s: %w", ErrMalformed, openNebulaContext, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, openNebulaContext, err)
 	}
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:         openNebulaID,
 		Hostname:   vars.text("SET_HOSTNAME", "HOSTNAME", "PUBLIC_IP", "IP_PUBLIC", "ETH0_IP"),
 		PublicKeys: keyLines(vars.text("SSH_KEY", "SSH_PUBLIC_KEY")),
@@ -46,7 +46,7 @@ func parseOpenNebula(got Docs, _ platform.Evidence) (instance.Instance, error) {
 	if vars.text("USER_DATA_ENCODING", "USERDATA_ENCODING") == "base64" {
 		plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(in.UserData)), ""))
 		if err != nil {
-			return instance.Instance{}, fmt.Errorf("%w: USER_DATA is not base64", ErrMalformed)
+			return nil, fmt.Errorf("%w: USER_DATA is not base64", ErrMalformed)
 		}
 		in.UserData = plain
 	}

@@ -26,7 +26,7 @@ func openStackDocs() []doc {
 
 // fetchOpenStack prefers a config drive, which is there when the cloud has no
 // service, or has said not to use it.
-func fetchOpenStack(ctx context.Context, env Env) (Docs, error) {
+func fetchOpenStack(ctx context.Context, env *Env) (Docs, error) {
 	if _, err := findVolume(env.Volumes, "config-2"); err == nil {
 		return fetchConfigDrive(ctx, env)
 	}
@@ -37,13 +37,13 @@ func fetchOpenStack(ctx context.Context, env Env) (Docs, error) {
 	return from(bases, nil, openStackDocs()...)(ctx, env)
 }
 
-func fetchConfigDrive(_ context.Context, env Env) (Docs, error) {
+func fetchConfigDrive(_ context.Context, env *Env) (Docs, error) {
 	return openStackVolume(env.Volumes, "config-2")
 }
 
 // fetchIBMCloud reads what IBM Cloud calls a config drive: the same, under a
 // label of its own.
-func fetchIBMCloud(_ context.Context, env Env) (Docs, error) {
+func fetchIBMCloud(_ context.Context, env *Env) (Docs, error) {
 	return openStackVolume(env.Volumes, "metadata")
 }
 
@@ -80,12 +80,12 @@ func newestVersion(fsys fs.FS) (string, error) {
 	return newest, nil
 }
 
-func parseOpenStack(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseOpenStack(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON(openStackMeta, got[openStackMeta])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:         meta.text("uuid"),
 		Hostname:   meta.text("hostname"),
 		PublicKeys: keysOf(meta["public_keys"]),

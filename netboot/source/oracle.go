@@ -24,7 +24,7 @@ func oracleBases() []string {
 	return []string{"http://169.254.169.254/opc/", "http://[fd00:c1::a9fe:a9fe]/opc/"}
 }
 
-func fetchOracle(ctx context.Context, env Env) (Docs, error) {
+func fetchOracle(ctx context.Context, env *Env) (Docs, error) {
 	return race(ctx, env.Lease.near(oracleBases()), func(ctx context.Context, base string) (Docs, error) {
 		var err error
 		for range oracleTries {
@@ -52,18 +52,18 @@ func fetchOracle(ctx context.Context, env Env) (Docs, error) {
 	})
 }
 
-func parseOracle(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseOracle(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON(oracleInstance, got[oracleInstance])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	own := meta.object("metadata")
 	user, err := mustBase64("user_data", own.text("user_data"))
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	zero := 0
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:          meta.text("id"),
 		Hostname:    meta.text("hostname", "displayName"),
 		PublicKeys:  keysOf(own["ssh_authorized_keys"]),

@@ -20,7 +20,7 @@ const (
 	maxOVFProperties = 1000
 )
 
-func fetchOVF(_ context.Context, env Env) (Docs, error) {
+func fetchOVF(_ context.Context, env *Env) (Docs, error) {
 	for _, label := range []string{"ovf env", "ovfenv", "ovf-transport"} {
 		if v, err := findVolume(env.Volumes, label); err == nil {
 			return readDocs(v.FS, ".", doc{path: ovfEnvironment})
@@ -29,12 +29,12 @@ func fetchOVF(_ context.Context, env Env) (Docs, error) {
 	return nil, fmt.Errorf("%w: ovf", ErrNoVolume)
 }
 
-func parseOVF(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseOVF(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	properties, err := ovfProperties(string(got[ovfEnvironment]))
 	if err != nil {
-		return instance.Instance{}, fmt.Errorf("%w: %s: %w", ErrMalformed, ovfEnvironment, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, ovfEnvironment, err)
 	}
-	in := instance.Instance{
+	in := &instance.Instance{
 		ID:         properties.text("instance-id"),
 		Hostname:   properties.text("local-hostname", "hostname"),
 		PublicKeys: keyLines(properties.text("public-keys")),
@@ -45,7 +45,7 @@ func parseOVF(got Docs, _ platform.Evidence) (instance.Instance, error) {
 	}
 	in.UserData = maybeBase64(properties.bytes("user-data"))
 	if in.NetworkConfig, err = mustBase64("network-config", properties.text("network-config")); err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
 	return in, nil

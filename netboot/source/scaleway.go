@@ -24,7 +24,7 @@ func scalewayBases() []string {
 	return []string{"http://169.254.42.42/", "http://[fd00:42::42]/"}
 }
 
-func fetchScaleway(ctx context.Context, env Env) (Docs, error) {
+func fetchScaleway(ctx context.Context, env *Env) (Docs, error) {
 	if env.LowPort == nil {
 		return nil, errNoLowPort
 	}
@@ -33,14 +33,14 @@ func fetchScaleway(ctx context.Context, env Env) (Docs, error) {
 	})
 }
 
-func parseScaleway(got Docs, _ platform.Evidence) (instance.Instance, error) {
+func parseScaleway(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON("conf", got[scalewayConf])
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in, err := describe(meta, description{id: meta.text("id"), hostname: "hostname"})
 	if err != nil {
-		return instance.Instance{}, err
+		return nil, err
 	}
 	in.UserData, in.VendorData = got[scalewayUser], got[scalewayVendor]
 	keys, _ := meta["ssh_public_keys"].([]any)

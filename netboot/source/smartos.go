@@ -39,7 +39,7 @@ const (
 	maxFrame = 2 * fetch.MaxDocument
 )
 
-func fetchSmartOS(ctx context.Context, env Env) (Docs, error) {
+func fetchSmartOS(ctx context.Context, env *Env) (Docs, error) {
 	port, err := openSerial(filepath.Join(env.Dev, smartosPort))
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func fetchSmartOS(ctx context.Context, env Env) (Docs, error) {
 	return got, nil
 }
 
-func parseSmartOS(got Docs, _ platform.Evidence) (instance.Instance, error) {
-	in := instance.Instance{
+func parseSmartOS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
+	in := &instance.Instance{
 		ID:         got.text(smartosID),
 		Hostname:   got.text(smartosHost),
 		PublicKeys: keyLines(got.text(smartosKeys)),

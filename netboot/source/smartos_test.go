@@ -63,7 +63,7 @@ func TestSmartOS(t *testing.T) {
 	dev := answerJMC(t, map[string]string{smartosID: "id-1", smartosUser: long}, func(s string) string {
 		return jmcFrame("ffffffff SUCCESS bGF0ZQ==") + s // a late answer to somebody else
 	})
-	got, err := fetchSmartOS(t.Context(), Env{Dev: dev})
+	got, err := fetchSmartOS(t.Context(), &Env{Dev: dev})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestSmartOSSpoiled(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start := time.Now()
-			if got, err := fetchSmartOS(ctx, Env{Dev: dev}); err == nil {
+			if got, err := fetchSmartOS(ctx, &Env{Dev: dev}); err == nil {
 				t.Errorf("got %v", got)
 			}
 			if took := time.Since(start); took > 3*time.Second {

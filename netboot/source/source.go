@@ -92,10 +92,10 @@ type Source struct {
 	// link-local address alone, where there is no DHCP.
 	LinkLocal4, LinkLocal6 bool
 
-	fetch func(context.Context, Env) (Docs, error)
-	parse func(Docs, platform.Evidence) (instance.Instance, error)
+	fetch func(context.Context, *Env) (Docs, error)
+	parse func(Docs, *platform.Evidence) (*instance.Instance, error)
 	// tell is nil for sources that need not be told.
-	tell func(context.Context, Env, instance.Outcome) error
+	tell func(context.Context, *Env, instance.Outcome) error
 }
 
 // Table lists all sources.
@@ -147,7 +147,7 @@ func Fetch(ctx context.Context, m platform.Match, env Env) (instance.Instance, e
 	if err != nil {
 		return instance.Instance{}, err
 	}
-	docs, err := s.fetch(ctx, env)
+	docs, err := s.fetch(ctx, &env)
 	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
@@ -161,7 +161,7 @@ func Parse(m platform.Match, docs Docs, ev platform.Evidence) (instance.Instance
 	if err != nil {
 		return instance.Instance{}, err
 	}
-	in, err := s.parse(docs, ev)
+	in, err := s.parse(docs, &ev)
 	if err == nil {
 		err = checkID(in.ID)
 	}
@@ -169,7 +169,7 @@ func Parse(m platform.Match, docs Docs, ev platform.Evidence) (instance.Instance
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
 	in.Source, in.Platform, in.Sign = s.Name, m.Platform, m.Sign
-	return in, nil
+	return *in, nil
 }
 
 // Tell lets the datasource know what became of its instance, where the cloud
@@ -179,7 +179,7 @@ func Tell(ctx context.Context, name string, env Env, out instance.Outcome) error
 	if err != nil || s.tell == nil {
 		return err
 	}
-	if err := s.tell(ctx, env, out); err != nil {
+	if err := s.tell(ctx, &env, out); err != nil {
 		return fmt.Errorf("source %s: tell outcome: %w", name, err)
 	}
 	return nil
