@@ -6,7 +6,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO ?= go
 export CGO_ENABLED := 0
 # -trimpath and an empty build id make the same source give the same bytes.
-LDFLAGS := -s -w -buildid= -funcalign=8 -X main.version=$(VERSION)
+LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
 # The agent's bytes are read and unpacked at each boot. Without inlining (-l) it
 # is 6 % smaller, for half a millisecond of processor time; with short names for
 # generic code, allocations that are not made twice, and the collector of Go
