@@ -41,9 +41,9 @@ func caCerts(b *builder) {
 		n++
 		body := []byte(cert + "\n")
 		why := item.why("ca_certs")
-		b.step(plan.Step{Kind: plan.File, Path: fmt.Sprintf(anchors, n), Body: body, Mode: 0o644, Why: why})
+		b.step(&plan.Step{Kind: plan.File, Path: fmt.Sprintf(anchors, n), Body: body, Mode: 0o644, Why: why})
 		if b.Facts.Exists[bundle] {
-			b.step(plan.Step{Kind: plan.File, Path: bundle, Body: body, Append: true, Mode: 0o644, Why: why})
+			b.step(&plan.Step{Kind: plan.File, Path: bundle, Body: body, Append: true, Mode: 0o644, Why: why})
 		} else {
 			b.warn(item, "ca_certs: this root has no %s; the certificate counts once its bundle is built", bundle)
 		}

@@ -34,8 +34,8 @@ func etcHosts(b *builder) {
 	if !whole {
 		// The name has to be looked up before the network is there, so it
 		// is added; an older line for another name does no harm.
-		b.step(plan.Step{Kind: plan.File, Path: "/etc/hosts", Body: []byte(own + "\n"), Append: true, Mode: 0o644, Why: why})
+		b.step(&plan.Step{Kind: plan.File, Path: "/etc/hosts", Body: []byte(own + "\n"), Append: true, Mode: 0o644, Why: why})
 		return
 	}
-	b.step(plan.Step{Kind: plan.File, Path: "/etc/hosts", Body: []byte(body), Mode: 0o644, Why: why})
+	b.step(&plan.Step{Kind: plan.File, Path: "/etc/hosts", Body: []byte(body), Mode: 0o644, Why: why})
 }

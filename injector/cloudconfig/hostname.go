@@ -27,7 +27,7 @@ func setHostname(b *builder) {
 		b.fail(names.from, "the hostname is not one: letters, digits, dots and hyphens, at most %d", maxHostname)
 		return
 	}
-	b.step(plan.Step{Kind: plan.Hostname, Path: "/etc/hostname", Body: []byte(name), Mode: 0o644, Why: why})
+	b.step(&plan.Step{Kind: plan.Hostname, Path: "/etc/hostname", Body: []byte(name), Mode: 0o644, Why: why})
 }
 
 // names are the machine's name, its fully qualified form, and what said so.

@@ -34,7 +34,7 @@ func locale(b *builder) {
 			file = "/etc/default/locale"
 		}
 	}
-	b.step(plan.Step{Kind: plan.File, Path: file, Body: []byte("LANG=" + name + "\n"), Mode: 0o644, Why: v.why("locale")})
+	b.step(&plan.Step{Kind: plan.File, Path: file, Body: []byte("LANG=" + name + "\n"), Mode: 0o644, Why: v.why("locale")})
 	if base, _, _ := strings.Cut(name, "."); base != "C" && base != "POSIX" {
 		b.warn(v, "locale: the locale is set, but not made; the image must have it")
 	}
@@ -61,5 +61,5 @@ func keyboard(b *builder) {
 		body = "XKBMODEL=\"" + model + "\"\nXKBLAYOUT=\"" + layout + "\"\nXKBVARIANT=\"" + variant +
 			"\"\nXKBOPTIONS=\"" + options + "\"\nBACKSPACE=\"guess\"\n"
 	}
-	b.step(plan.Step{Kind: plan.File, Path: file, Body: []byte("# Written by boothook from cloud-config.\n" + body), Mode: 0o644, Why: v.why("keyboard")})
+	b.step(&plan.Step{Kind: plan.File, Path: file, Body: []byte("# Written by boothook from cloud-config.\n" + body), Mode: 0o644, Why: v.why("keyboard")})
 }

@@ -117,7 +117,7 @@ type builder struct {
 	result Result
 }
 
-func (b *builder) step(s plan.Step) { b.result.Steps = append(b.result.Steps, s) }
+func (b *builder) step(s *plan.Step) { b.result.Steps = append(b.result.Steps, *s) }
 
 // warn notes what deserves a word; fail what is lost. Neither may be given
 // a value of the configuration that could be a secret.

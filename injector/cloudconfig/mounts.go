@@ -61,9 +61,9 @@ func mounts(b *builder) {
 		return
 	}
 	why := v.why("mounts")
-	b.step(plan.Step{Kind: plan.File, Path: "/etc/fstab", Append: true, Mode: 0o644, Body: []byte(strings.Join(lines, "\n") + "\n"), Why: why})
+	b.step(&plan.Step{Kind: plan.File, Path: "/etc/fstab", Append: true, Mode: 0o644, Body: []byte(strings.Join(lines, "\n") + "\n"), Why: why})
 	for _, p := range places {
-		b.step(plan.Step{Kind: plan.Dir, Path: p, Mode: 0o755, KeepExisting: true, Why: why})
+		b.step(&plan.Step{Kind: plan.Dir, Path: p, Mode: 0o755, KeepExisting: true, Why: why})
 	}
 }
 

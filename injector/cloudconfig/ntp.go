@@ -53,7 +53,7 @@ func ntp(b *builder) {
 				body += "pool " + p + " iburst\n"
 			}
 		}
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.File, Path: c.config, Mode: 0o644,
 			Body: []byte("# Written by boothook from cloud-config.\n" + body), Why: v.why("ntp"),
 		})

@@ -54,7 +54,7 @@ func (b *builder) repo(file, id string, e Entry) {
 		}
 		s.WriteString(kv.Key.Scalar() + " = " + repoValue(kv.Value) + "\n")
 	}
-	b.step(plan.Step{Kind: plan.File, Path: file, Body: []byte(s.String()), Mode: 0o644, Why: e.Key.why("repositories")})
+	b.step(&plan.Step{Kind: plan.File, Path: file, Body: []byte(s.String()), Mode: 0o644, Why: e.Key.why("repositories")})
 }
 
 // repoValue writes booleans as 0 and 1 and lists on lines of their own.
@@ -103,7 +103,7 @@ func apkRepos(b *builder) {
 	for i := range lines {
 		lines[i] = oneLine(lines[i])
 	}
-	b.step(plan.Step{
+	b.step(&plan.Step{
 		Kind: plan.File, Path: "/etc/apk/repositories", Mode: 0o644,
 		Body: []byte("# Written by boothook from cloud-config.\n" + strings.Join(lines, "\n") + "\n"), Why: v.why("apk_repos"),
 	})
@@ -122,12 +122,12 @@ func wireguard(b *builder) {
 			file = "/etc/wireguard/" + name + ".conf"
 		}
 		why := v.why("wireguard")
-		b.step(plan.Step{Kind: plan.File, Path: path.Clean("/" + file), Body: []byte(body), Mode: 0o600, Secret: true, Why: why})
+		b.step(&plan.Step{Kind: plan.File, Path: path.Clean("/" + file), Body: []byte(body), Mode: 0o600, Secret: true, Why: why})
 		if b.Facts.Init != plan.Systemd {
 			b.warn(v, "wireguard: %s is configured, but only systemd is told to start it", name)
 			continue
 		}
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.Link, Path: "/etc/systemd/system/multi-user.target.wants/wg-quick@" + name + ".service",
 			Target: "/lib/systemd/system/wg-quick@.service", Why: why,
 		})

@@ -35,5 +35,5 @@ func resolvConf(b *builder) {
 		}
 	}
 	line("options", options)
-	b.step(plan.Step{Kind: plan.File, Path: "/etc/resolv.conf", Body: []byte(s.String()), Mode: 0o644, Why: v.why("resolv_conf")})
+	b.step(&plan.Step{Kind: plan.File, Path: "/etc/resolv.conf", Body: []byte(s.String()), Mode: 0o644, Why: v.why("resolv_conf")})
 }

@@ -62,6 +62,6 @@ func rsyslog(b *builder) {
 		add(file, selector+" "+server+" # "+e.Key.Scalar())
 	}
 	for _, name := range order {
-		b.step(plan.Step{Kind: plan.File, Path: name, Body: []byte(bodies[name]), Mode: 0o644, Why: v.why("rsyslog")})
+		b.step(&plan.Step{Kind: plan.File, Path: name, Body: []byte(bodies[name]), Mode: 0o644, Why: v.why("rsyslog")})
 	}
 }

@@ -85,7 +85,7 @@ func (b *builder) password(at *Value, user, password, kind string, expire bool) 
 		b.fail(at, "user %s: the password is empty or not one; it is not set", user)
 		return
 	}
-	b.step(plan.Step{Kind: plan.Password, Account: &a, Secret: true, Why: at.why("chpasswd")})
+	b.step(&plan.Step{Kind: plan.Password, Account: &a, Secret: true, Why: at.why("chpasswd")})
 }
 
 // isHash matches $1$…, $2a$…, $2y$…, $5$…, $6$… and $y$… with a salt and a digest.
@@ -136,7 +136,7 @@ func sshPasswords(b *builder) {
 	if v.Truth(false) {
 		answer = "yes"
 	}
-	b.step(plan.Step{
+	b.step(&plan.Step{
 		Kind: plan.File, Path: sshdDropins + "/50-cloud-init.conf", Mode: 0o600,
 		Body: []byte("PasswordAuthentication " + answer + "\n"), Why: v.why("ssh_pwauth"),
 	})

@@ -16,7 +16,7 @@ func bootcmd(b *builder) {
 func runcmd(b *builder) {
 	v := b.cfg.Get("runcmd")
 	if script := shellify(b, "runcmd", v); script != nil {
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.File, Path: path.Join(b.InstanceDir, "scripts/runcmd"), Body: script,
 			Mode: 0o700, Secret: true, Why: v.why("runcmd"),
 		})

@@ -82,7 +82,7 @@ func (b *builder) authorize(user string, keys []string, prefix string, why plan.
 		}
 	}
 	if len(lines) > 0 {
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.AuthorizedKeys, Account: &plan.Account{Name: user},
 			Body: []byte(strings.Join(lines, "\n") + "\n"), Mode: 0o600, Why: why,
 		})
@@ -112,7 +112,7 @@ func hostKeys(b *builder) {
 		steps = b.madeHostKeys(b.cfg.Get("ssh_deletekeys").Truth(true))
 	}
 	for _, s := range steps {
-		b.step(s)
+		b.step(&s)
 	}
 }
 

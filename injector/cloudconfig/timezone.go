@@ -19,6 +19,6 @@ func timezone(b *builder) {
 		return
 	}
 	why := v.why("timezone")
-	b.step(plan.Step{Kind: plan.Link, Path: "/etc/localtime", Target: "/usr/share/zoneinfo/" + zone, Why: why})
-	b.step(plan.Step{Kind: plan.File, Path: "/etc/timezone", Body: []byte(zone + "\n"), Mode: 0o644, Why: why})
+	b.step(&plan.Step{Kind: plan.Link, Path: "/etc/localtime", Target: "/usr/share/zoneinfo/" + zone, Why: why})
+	b.step(&plan.Step{Kind: plan.File, Path: "/etc/timezone", Body: []byte(zone + "\n"), Mode: 0o644, Why: why})
 }

@@ -21,7 +21,7 @@ func usersGroups(b *builder) {
 			continue
 		}
 		planned[g.name] = true
-		b.step(plan.Step{Kind: plan.Group, Account: &plan.Account{Name: g.name, Members: g.members}, Why: g.from.why("groups")})
+		b.step(&plan.Step{Kind: plan.Group, Account: &plan.Account{Name: g.name, Members: g.members}, Why: g.from.why("groups")})
 	}
 	var sudo strings.Builder
 	for _, u := range b.people.users {
@@ -42,7 +42,7 @@ func usersGroups(b *builder) {
 		}
 	}
 	if sudo.Len() > 0 {
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.File, Path: sudoersFile, Body: []byte(sudo.String()), Mode: 0o440,
 			Why: plan.Why{Part: "cloud-config", Key: "sudo"},
 		})
@@ -77,10 +77,10 @@ func (b *builder) user(u person, planned map[string]bool) {
 	for _, g := range slices.Concat([]string{a.PrimaryGroup}, a.Groups) {
 		if g != "" && g != u.name && !planned[g] && !b.hasGroup(g) && v.Get("create_groups").Truth(true) {
 			planned[g] = true
-			b.step(plan.Step{Kind: plan.Group, Account: &plan.Account{Name: g}, Why: v.why("users")})
+			b.step(&plan.Step{Kind: plan.Group, Account: &plan.Account{Name: g}, Why: v.why("users")})
 		}
 	}
-	b.step(plan.Step{Kind: plan.User, Account: &a, Secret: a.Hash != "", Why: v.why("users")})
+	b.step(&plan.Step{Kind: plan.User, Account: &a, Secret: a.Hash != "", Why: v.why("users")})
 	if keys := b.strings("ssh_authorized_keys", keyList(v.Get("ssh_authorized_keys"))); len(keys) > 0 {
 		b.authorize(u.name, keys, "", v.Get("ssh_authorized_keys").why("users"))
 	}

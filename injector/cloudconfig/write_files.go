@@ -60,7 +60,7 @@ func writeFiles(b *builder, late bool) {
 			continue
 		}
 		mode := permissions(b, entry.Get("permissions"))
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.File, Path: target, Body: body, Append: entry.Get("append").Truth(false),
 			Mode: mode, Owner: owner, Group: group,
 			Secret: mode&0o004 == 0, // what others may not read in the root, they may not read in a listing

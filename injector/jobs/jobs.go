@@ -36,11 +36,11 @@ type Result struct {
 // along.
 func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 	b := &builder{Context: ctx, written: map[string]string{}}
-	for _, part := range vendor {
-		b.part(part, true)
+	for i := range vendor {
+		b.part(&vendor[i], true)
 	}
-	for _, part := range parts {
-		b.part(part, false)
+	for i := range parts {
+		b.part(&parts[i], false)
 	}
 	b.barrier()
 	b.late()
@@ -59,21 +59,21 @@ type builder struct {
 	result Result
 }
 
-func (b *builder) fail(part userdata.Part, line int, msg string) {
+func (b *builder) fail(part *userdata.Part, line int, msg string) {
 	b.result.Problems = append(b.result.Problems,
 		instance.Problem{Origin: part.Origin, Part: part.Name, Line: line, Message: msg})
 }
 
-func (b *builder) warn(part userdata.Part, line int, msg string) {
+func (b *builder) warn(part *userdata.Part, line int, msg string) {
 	b.fail(part, line, msg)
 	b.result.Problems[len(b.result.Problems)-1].Warning = true
 }
 
-func (b *builder) step(s plan.Step) { b.result.Steps = append(b.result.Steps, s) }
+func (b *builder) step(s *plan.Step) { b.result.Steps = append(b.result.Steps, *s) }
 
 // file plans a file for a part. Of two parts with one name the later stays,
 // as in cloud-init.
-func (b *builder) file(part userdata.Part, target string, body []byte, mode uint32) {
+func (b *builder) file(part *userdata.Part, target string, body []byte, mode uint32) {
 	if other, twice := b.written[target]; twice {
 		b.warn(part, 0, "has the same name as "+other+" and replaces it")
 		for i := range b.result.Steps {
@@ -84,13 +84,13 @@ func (b *builder) file(part userdata.Part, target string, body []byte, mode uint
 		}
 	}
 	b.written[target] = part.Name
-	b.step(plan.Step{
+	b.step(&plan.Step{
 		Kind: plan.File, Path: target, Body: body, Mode: mode,
 		Secret: mode&0o077 == 0, Why: plan.Why{Part: part.Name, Origin: part.Origin},
 	})
 }
 
-func (b *builder) part(part userdata.Part, vendor bool) {
+func (b *builder) part(part *userdata.Part, vendor bool) {
 	if part.Err != nil {
 		return // already reported by the decoder
 	}
@@ -110,7 +110,7 @@ func (b *builder) part(part userdata.Part, vendor bool) {
 }
 
 // script saves a script where the late job finds it.
-func (b *builder) script(part userdata.Part, dir, called string) {
+func (b *builder) script(part *userdata.Part, dir, called string) {
 	name, err := state.FileName(called)
 	if err != nil {
 		b.fail(part, 0, "its name cannot be a file's name, so the script is lost")
@@ -130,7 +130,7 @@ func (b *builder) script(part userdata.Part, dir, called string) {
 const disabledMarker = "/etc/cloud/cloud-init.disabled"
 
 func (b *builder) disableCloudInit() {
-	b.step(plan.Step{
+	b.step(&plan.Step{
 		Kind: plan.File, Path: disabledMarker, Mode: 0o644, KeepExisting: true,
 		Body: []byte("# Written by boothook, which has applied this machine's user-data from the initramfs.\n" +
 			"# Remove this file to let cloud-init run; it will then apply the user-data again.\n"),

@@ -87,19 +87,19 @@ const finalInittab = "/bin/sh " + LateRunner + " </dev/null >/dev/console 2>&1"
 func (b *builder) late() {
 	why := plan.Why{Part: "boothook", Key: "late"}
 	if len(b.VendorPrefix) > 0 {
-		b.step(plan.Step{
+		b.step(&plan.Step{
 			Kind: plan.File, Path: path.Join(b.InstanceDir, "scripts/.vendor-prefix"), Mode: 0o600,
 			Body: []byte(quoteWords(b.VendorPrefix)), Why: plan.Why{Part: "cloud-config", Key: "vendor_data"},
 		})
 	}
-	b.step(plan.Step{Kind: plan.File, Path: LateRunner, Body: lateScript, Mode: 0o755, Why: why})
+	b.step(&plan.Step{Kind: plan.File, Path: LateRunner, Body: lateScript, Mode: 0o755, Why: why})
 	steps := lateSteps(b.Facts.Init)
 	if steps == nil {
-		b.fail(userdata.Part{Name: "boothook"}, 0, "late scripts are not started: no job for init "+string(b.Facts.Init))
+		b.fail(&userdata.Part{Name: "boothook"}, 0, "late scripts are not started: no job for init "+string(b.Facts.Init))
 	}
 	for _, s := range steps {
 		s.Why = why
-		b.step(s)
+		b.step(&s)
 	}
 }
 

@@ -170,7 +170,7 @@ func (t *task) scripts() (steps []plan.Step, where map[string]string) {
 
 // translated plans an upstart job for a root that boots another init. All of
 // it works as written, or nothing is written and every obstacle is named.
-func (b *builder) translated(part userdata.Part, name string, job *upstart.Job) bool {
+func (b *builder) translated(part *userdata.Part, name string, job *upstart.Job) bool {
 	render := rendererFor(b.Facts.Init)
 	if render == nil {
 		b.fail(part, 0, "an upstart job, and jobs cannot be translated for init "+string(b.Facts.Init))
@@ -194,7 +194,7 @@ func (b *builder) translated(part userdata.Part, name string, job *upstart.Job) 
 	}
 	for _, s := range steps {
 		s.Why = plan.Why{Part: part.Name, Origin: part.Origin}
-		b.step(s)
+		b.step(&s)
 	}
 	return true
 }

@@ -19,7 +19,7 @@ const bootHookEvent = "ec2-boot-hook"
 // upstartJob plans a job for a root that boots upstart as it is, and for
 // another root in the words of its init. A job that upstart would reject, or
 // that cannot be translated, is kept with the instance and will not run.
-func (b *builder) upstartJob(part userdata.Part) {
+func (b *builder) upstartJob(part *userdata.Part) {
 	name := part.Name
 	if !strings.EqualFold(path.Ext(name), ".conf") {
 		name += ".conf"
@@ -57,7 +57,7 @@ func (b *builder) upstartJob(part userdata.Part) {
 }
 
 // keep saves a job that cannot run.
-func (b *builder) keep(part userdata.Part, name string, body []byte) {
+func (b *builder) keep(part *userdata.Part, name string, body []byte) {
 	target := path.Join(b.InstanceDir, "upstart", name)
 	b.file(part, target, body, 0o644)
 	b.fail(part, 0, "the job is saved as "+target+" and will not run")
@@ -128,6 +128,6 @@ func (b *builder) barrier() {
 	}
 	why := plan.Why{Part: "boothook", Key: bootHookEvent}
 	text := strings.Replace(barrierText, "%s", strings.Join(b.hooked, "|"), 1)
-	b.step(plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-event.conf", Body: []byte(emitter), Mode: 0o644, Why: why})
-	b.step(plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-barrier.conf", Body: []byte(text), Mode: 0o644, Why: why})
+	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-event.conf", Body: []byte(emitter), Mode: 0o644, Why: why})
+	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-barrier.conf", Body: []byte(text), Mode: 0o644, Why: why})
 }

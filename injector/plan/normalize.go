@@ -25,7 +25,8 @@ func Normalize(p Plan) (Plan, []instance.Problem) {
 	var problems []instance.Problem
 	drop := make([]bool, len(p.Steps))
 	on := map[string][]int{} // the steps standing on each path, in order
-	for i, s := range p.Steps {
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		if err := s.Validate(); err != nil {
 			drop[i] = true
 			problems = append(problems, s.Problem(err.Error()))
@@ -37,7 +38,7 @@ func Normalize(p Plan) (Plan, []instance.Problem) {
 		}
 		var kept []int
 		for _, k := range on[key] {
-			earlier := p.Steps[k]
+			earlier := &p.Steps[k]
 			switch {
 			case drop[i], stands(earlier, s):
 				kept = append(kept, k)
@@ -69,7 +70,7 @@ func Normalize(p Plan) (Plan, []instance.Problem) {
 }
 
 // place is the path that a step puts something at; empty for none.
-func place(s Step) string {
+func place(s *Step) string {
 	switch s.Kind {
 	case File, Dir, Link, Remove:
 		return path.Clean(s.Path)
@@ -81,18 +82,18 @@ func place(s Step) string {
 
 // stands says whether a step remains useful when a later one is about the
 // same path.
-func stands(earlier, later Step) bool {
+func stands(earlier, later *Step) bool {
 	return later.Append || earlier.Kind == Remove && later.Kind != Remove
 }
 
 // same says whether two steps ask for the same.
-func same(a, b Step) bool {
+func same(a, b *Step) bool {
 	return a.Kind == b.Kind && bytes.Equal(a.Body, b.Body) && !a.Append && !b.Append && a.KeepExisting == b.KeepExisting &&
 		a.Mode == b.Mode && a.Owner == b.Owner && a.Group == b.Group && a.Target == b.Target && a.Frequency == b.Frequency
 }
 
 // conflict says that one step was left out for another.
-func conflict(loser, winner Step) instance.Problem {
+func conflict(loser, winner *Step) instance.Problem {
 	by := winner.Why.Part
 	if winner.Why.Line > 0 {
 		by = fmt.Sprintf("%s:%d", by, winner.Why.Line)

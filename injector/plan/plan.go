@@ -83,7 +83,7 @@ type Step struct {
 }
 
 // Perm gives Mode as the permission bits of package fs.
-func (s Step) Perm() fs.FileMode { return fs.FileMode(s.Mode & 0o777) }
+func (s *Step) Perm() fs.FileMode { return fs.FileMode(s.Mode & 0o777) }
 
 // An Account describes a user or group as useradd(8) would be told of it.
 type Account struct {

@@ -15,7 +15,7 @@ var ErrInvalid = errors.New("invalid step")
 const maxPath = 4096
 
 // Validate says what is wrong with a step whatever root it is meant for.
-func (s Step) Validate() error {
+func (s *Step) Validate() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 	}
@@ -52,7 +52,7 @@ func (s Step) Validate() error {
 }
 
 // Subject is what the step is about: its path or its account's name.
-func (s Step) Subject() string {
+func (s *Step) Subject() string {
 	switch {
 	case s.Path != "":
 		return s.Path
@@ -68,7 +68,7 @@ func (s Step) Subject() string {
 func (s Step) String() string { return string(s.Kind) + " " + s.Subject() }
 
 // Problem is a problem with this step, placed where the step comes from.
-func (s Step) Problem(message string) instance.Problem {
+func (s *Step) Problem(message string) instance.Problem {
 	if about := strings.TrimSpace(s.String()); about != "" {
 		message = printable(about) + ": " + message
 	}

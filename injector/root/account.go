@@ -55,7 +55,7 @@ func (c *composer) accountFiles() (accountFiles, error) {
 }
 
 // account does the steps that are about accounts.
-func (c *composer) account(i int, s plan.Step) error {
+func (c *composer) account(i int, s *plan.Step) error {
 	files, err := c.accountFiles()
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func (k *skelCopy) copy(from, to *node, depth int) error {
 
 // authorizedKeys adds keys in the home directory of an account, if sshd would
 // then accept them: the way there must be nobody else's, and no link.
-func (c *composer) authorizedKeys(i int, s plan.Step, files accountFiles) error {
+func (c *composer) authorizedKeys(i int, s *plan.Step, files accountFiles) error {
 	e, found := files.text.User(s.Account.Name)
 	if !found {
 		return fmt.Errorf("%s: %w", s.Account.Name, accounts.ErrUnknown)

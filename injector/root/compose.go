@@ -46,7 +46,8 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 		closed: map[*node]error{},
 	}
 	defer c.tree.close()
-	for i, s := range p.Steps {
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -84,13 +85,13 @@ func fatal(err error) bool {
 }
 
 func (c *composer) drop(i int, why error) {
-	s := c.plan.Steps[i]
+	s := &c.plan.Steps[i]
 	c.readOnly = c.readOnly || errors.Is(why, ErrReadOnly)
 	c.steps[i] = StepResult{Status: Skipped, Why: why.Error()}
 	c.problems = append(c.problems, s.Problem(why.Error()))
 }
 
-func (c *composer) step(i int, s plan.Step) error {
+func (c *composer) step(i int, s *plan.Step) error {
 	switch s.Kind {
 	case plan.File:
 		return c.file(i, s)
@@ -101,13 +102,14 @@ func (c *composer) step(i int, s plan.Step) error {
 	case plan.Remove:
 		return c.remove(i, s)
 	case plan.Hostname:
-		s.Path, s.Mode, s.Body = "/etc/hostname", 0o644, append(bytes.TrimSpace(s.Body), '\n')
-		return c.file(i, s)
+		file := *s
+		file.Path, file.Mode, file.Body = "/etc/hostname", 0o644, append(bytes.TrimSpace(s.Body), '\n')
+		return c.file(i, &file)
 	}
 	return c.account(i, s)
 }
 
-func (c *composer) file(i int, s plan.Step) error {
+func (c *composer) file(i int, s *plan.Step) error {
 	n, err := c.tree.walk(s.Path, true)
 	if err != nil {
 		return err
@@ -165,7 +167,7 @@ func (c *composer) appended(i int, path string, text, body []byte) ([]byte, erro
 	return append(bytes.Clone(text), body...), nil
 }
 
-func (c *composer) dir(i int, s plan.Step) error {
+func (c *composer) dir(i int, s *plan.Step) error {
 	n, err := c.tree.walk(s.Path, true)
 	if err != nil {
 		return err
@@ -190,7 +192,7 @@ func (c *composer) dir(i int, s plan.Step) error {
 	return nil
 }
 
-func (c *composer) link(i int, s plan.Step) error {
+func (c *composer) link(i int, s *plan.Step) error {
 	n, err := c.tree.walk(s.Path, false)
 	if err != nil {
 		return err
@@ -209,7 +211,7 @@ func (c *composer) link(i int, s plan.Step) error {
 	return nil
 }
 
-func (c *composer) remove(i int, s plan.Step) error {
+func (c *composer) remove(i int, s *plan.Step) error {
 	n, err := c.tree.walk(s.Path, false)
 	if err != nil {
 		if errors.Is(err, errNotDir) {

@@ -121,7 +121,7 @@ func (c *composer) relabel() error {
 		return err
 	}
 	c.set(last, n, state{kind: regular, mode: 0o644}, "", "")
-	p := plan.Step{Kind: plan.File, Path: autorelabel}.Problem("SELinux is on but its file contexts cannot be read, so the whole root is labelled anew at this boot")
+	p := (&plan.Step{Kind: plan.File, Path: autorelabel}).Problem("SELinux is on but its file contexts cannot be read, so the whole root is labelled anew at this boot")
 	p.Warning = true
 	c.problems = append(c.problems, p)
 	return nil

@@ -55,7 +55,7 @@ func (c *composer) readLedger() (*ledger, error) {
 		return l, nil
 	}
 	if err := json.Unmarshal(l.old, l); err != nil || l.Version != 1 {
-		c.problems = append(c.problems, plan.Step{Path: ledgerPath}.Problem("damaged, so what was appended before may be appended again"))
+		c.problems = append(c.problems, (&plan.Step{Path: ledgerPath}).Problem("damaged, so what was appended before may be appended again"))
 		l.Version, l.Entries = 1, nil
 	}
 	return l, nil

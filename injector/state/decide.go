@@ -66,7 +66,7 @@ func Decide(k Known, id string, again Again) (Decision, error) {
 
 // Due says whether a step is due: always when it is for every boot, and for
 // Once as long as its semaphore is not there.
-func (d Decision) Due(s plan.Step) bool {
+func (d Decision) Due(s *plan.Step) bool {
 	if d.ID == "" {
 		return false
 	}
@@ -84,11 +84,12 @@ func (d Decision) Due(s plan.Step) bool {
 func (d Decision) Select(steps []plan.Step) []plan.Step {
 	var due, sems []plan.Step
 	seen := map[string]bool{}
-	for _, s := range steps {
+	for i := range steps {
+		s := &steps[i]
 		if !d.Due(s) {
 			continue
 		}
-		due = append(due, s)
+		due = append(due, *s)
 		if name := onceName(s); s.Frequency == plan.Once && !seen[name] {
 			seen[name] = true
 			sems = append(sems, sem(OnceSem(name), s.Why))
@@ -99,7 +100,7 @@ func (d Decision) Select(steps []plan.Step) []plan.Step {
 
 // onceName names the semaphore of a Once step: config_KEY for one that a
 // cloud-config key asked for, as cloud-init names it, or part_NAME.
-func onceName(s plan.Step) string {
+func onceName(s *plan.Step) string {
 	name := "part_" + s.Why.Part
 	if s.Why.Key != "" {
 		name = "config_" + s.Why.Key

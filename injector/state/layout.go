@@ -130,7 +130,7 @@ func Renew(d Decision, k Known, keepHostKeys bool, machineID string, rest []plan
 	var steps []plan.Step
 	if !keepHostKeys {
 		for _, key := range k.HostKeys {
-			written := func(s plan.Step) bool { return s.Kind == plan.File && s.Path == key && d.Due(s) }
+			written := func(s plan.Step) bool { return s.Kind == plan.File && s.Path == key && d.Due(&s) }
 			if !slices.ContainsFunc(rest, written) {
 				steps = append(steps, remove(key))
 			}
