@@ -97,7 +97,7 @@ type work struct {
 	Options
 	root     *root.Root
 	prepared *Prepared
-	known    state.Known
+	known    *state.Known
 	cfg      cloudconfig.Config
 	parts    sortedParts
 	result   Result
@@ -134,7 +134,7 @@ func (w *work) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
 	}
-	w.decode(ctx, base)
+	w.decode(ctx, &base)
 	w.runHooks(ctx)
 	w.stage("planning and applying", ApplyTime)
 	if err := w.plan(ctx); err != nil {
@@ -184,13 +184,13 @@ func (w *work) recognise() error {
 	if err != nil {
 		return err
 	}
-	w.result.Decision, w.result.Outcome.NewInstance = d, d.New
+	w.result.Decision, w.result.Outcome.NewInstance = *d, d.New
 	w.problem(d.Problems...)
 	return nil
 }
 
 // decode finishes the documents and lays the cloud-config together.
-func (w *work) decode(ctx context.Context, facts plan.Facts) {
+func (w *work) decode(ctx context.Context, facts *plan.Facts) {
 	w.prepared.finish(ctx, w.root, state.InstanceDir(w.result.Decision.ID), w.Get)
 	for _, d := range w.prepared.documents() {
 		w.problem(d.Problems...)
@@ -201,7 +201,7 @@ func (w *work) decode(ctx context.Context, facts plan.Facts) {
 		base = append(base, plan.Document{Path: "kernel command line", Body: []byte(w.CloudConfig)})
 	}
 	var problems []instance.Problem
-	w.parts, problems = sortParts(w.prepared, variables(w.prepared.Instance, facts))
+	w.parts, problems = sortParts(w.prepared, variables(&w.prepared.Instance, facts))
 	w.problem(problems...)
 	w.cfg, problems = cloudconfig.Merge(w.parts.user, w.parts.vendor, w.parts.vendor2, base)
 	w.problem(problems...)
@@ -265,7 +265,7 @@ func (w *work) plan(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
 	}
-	d := w.result.Decision
+	d := &w.result.Decision
 	dir := state.InstanceDir(d.ID)
 	asked := cloudconfig.Plan(cloudconfig.Context{
 		Instance: w.prepared.Instance, Facts: facts, NewInstance: d.New,
@@ -300,8 +300,8 @@ func (w *work) plan(ctx context.Context) error {
 }
 
 // content is what the root keeps of the instance.
-func (w *work) content() state.Content {
-	return state.Content{
+func (w *work) content() *state.Content {
+	return &state.Content{
 		Instance:         w.prepared.Instance,
 		Processed:        userdata.Flat(w.prepared.user.Parts),
 		VendorProcessed:  flat(w.prepared.vendor),

@@ -12,7 +12,7 @@ import (
 
 // variables are what templates see: the standardised instance data under v1
 // and the source's own under ds, as cloud-init documents them.
-func variables(inst instance.Instance, facts plan.Facts) map[string]any {
+func variables(inst *instance.Instance, facts *plan.Facts) map[string]any {
 	short, _, _ := strings.Cut(inst.Hostname, ".")
 	keys := make([]any, len(inst.PublicKeys))
 	for i, k := range inst.PublicKeys {

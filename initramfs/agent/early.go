@@ -47,7 +47,7 @@ func Early(e Env) error {
 }
 
 // evidence is what says where we are: the kernel's words and the machine.
-func (e Env) evidence(o words.Options) platform.Evidence {
+func (e *Env) evidence(o words.Options) platform.Evidence {
 	evidence := platform.Read(e.Sysfs)
 	evidence.Only = o.Source.Names
 	evidence.Words = slices.Clone(o.Source.Signs)
@@ -70,7 +70,7 @@ const listenerFD = 3
 // leaveWorker starts this program again as the worker, in a session of its
 // own, with its standard error in a file: if a library panics, the late call
 // finds the trace there.
-func (e Env) leaveWorker(start time.Duration) error {
+func (e *Env) leaveWorker(start time.Duration) error {
 	door, err := listen(e.path(socketName))
 	if err != nil {
 		return err

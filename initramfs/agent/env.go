@@ -48,7 +48,7 @@ type Env struct {
 // bakedWords is where bake puts the words it was given.
 const bakedWords = "/etc/boothook/cmdline"
 
-func (e Env) path(name string) string { return filepath.Join(e.Run, name) }
+func (e *Env) path(name string) string { return filepath.Join(e.Run, name) }
 
 // now is the time since the kernel started.
 func (Env) now() time.Duration {
@@ -60,7 +60,7 @@ func (Env) now() time.Duration {
 }
 
 // words reads the command lines.
-func (e Env) words() (words.Options, error) {
+func (e *Env) words() (words.Options, error) {
 	if e.ByHand {
 		return words.Parse("", e.Cmdline), nil
 	}
@@ -87,7 +87,7 @@ func readSome(path string, max int64) ([]byte, error) {
 
 // write puts the report into the run directory. A reader finds the old one or
 // the new one, never a half.
-func (e Env) write(r *report.Report) error {
+func (e *Env) write(r *report.Report) error {
 	text, err := r.Encode()
 	if err != nil {
 		return err

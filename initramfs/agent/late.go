@@ -53,7 +53,7 @@ func Late(ctx context.Context, e Env, root string) error {
 }
 
 // decidedAlready says that the early call found nothing to do.
-func (e Env) decidedAlready() bool {
+func (e *Env) decidedAlready() bool {
 	text, err := os.ReadFile(e.path(reportName))
 	if err != nil {
 		return false
@@ -63,7 +63,7 @@ func (e Env) decidedAlready() bool {
 }
 
 // reportLoss writes the report that the worker cannot write any more.
-func (e Env) reportLoss(log *Log, why error) {
+func (e *Env) reportLoss(log *Log, why error) {
 	log.Errorf("the boot goes on without customization: %v", why)
 	r := &report.Report{Schema: report.Schema, Version: e.Version, Result: report.Failed}
 	r.Problems = append(r.Problems, report.Problem{Origin: "boothook", Message: why.Error()})
@@ -81,7 +81,7 @@ const maxTrace = 8 << 10
 
 // lastWords gives what the worker wrote to its standard error: where it
 // panicked, if it did.
-func (e Env) lastWords() string {
+func (e *Env) lastWords() string {
 	text, err := os.ReadFile(e.path(workerLogName))
 	if err != nil || len(text) == 0 {
 		return ""
@@ -90,7 +90,7 @@ func (e Env) lastWords() string {
 }
 
 // onError does what boothook.onerror= asks for.
-func (e Env) onError(ctx context.Context, log *Log, policy words.OnError) error {
+func (e *Env) onError(ctx context.Context, log *Log, policy words.OnError) error {
 	switch policy {
 	case words.Shell:
 		log.Warnf("boothook.onerror=shell: a shell on the console; leave it to go on booting")

@@ -179,7 +179,7 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 		defer close(answers)
 		for lease := range n.nics.Leases() {
 			b.leased(lease)
-			wait.Go(func() { answers <- b.askOver(ask, lease) })
+			wait.Go(func() { answers <- b.askOver(ask, &lease) })
 		}
 		wait.Wait()
 	}()
@@ -213,7 +213,7 @@ func (b *boot) noAnswer(last error) error {
 }
 
 // askOver asks the sources in their order over one NIC.
-func (b *boot) askOver(ctx context.Context, lease nic.Lease) obtained {
+func (b *boot) askOver(ctx context.Context, lease *nic.Lease) obtained {
 	client := b.client(lease)
 	err := errNoAnswer
 	for _, match := range b.matches {
@@ -224,7 +224,7 @@ func (b *boot) askOver(ctx context.Context, lease nic.Lease) obtained {
 		}
 		if err == nil {
 			p := injector.Prepared{Instance: inst}
-			return obtained{prepared: &p, match: match, lease: lease, client: client}
+			return obtained{prepared: &p, match: match, lease: *lease, client: client}
 		}
 	}
 	client.Close()

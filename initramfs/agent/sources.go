@@ -38,7 +38,7 @@ const azureWireserver = 245
 type seed = volume.Found
 
 // scan looks at the volumes that are there now.
-func (e Env) scan() []seed {
+func (e *Env) scan() []seed {
 	found, err := volume.Scan(e.Sysfs, devices, source.SeedLabel)
 	if err != nil {
 		return nil // a machine whose block devices cannot be listed has no seed
@@ -47,7 +47,7 @@ func (e Env) scan() []seed {
 }
 
 // labels are those of the volumes that are there now.
-func (e Env) labels() []string {
+func (e *Env) labels() []string {
 	var labels []string
 	for _, v := range e.scan() {
 		labels = append(labels, v.Label)
@@ -107,7 +107,7 @@ func (b *boot) wantsNetwork() bool {
 }
 
 // client makes what asks over one lease.
-func (b *boot) client(lease nic.Lease) *fetch.Client {
+func (b *boot) client(lease *nic.Lease) *fetch.Client {
 	cfg := fetch.Config{Dial: lease.DialContext, Version: b.env.Version, Packet: lease.Packet}
 	if _, err := os.Stat(tlsPipe); err == nil {
 		pipe := fetch.TLSPipe{Path: tlsPipe, CA: bakedCAs, NotBefore: notBefore()}
@@ -133,7 +133,7 @@ func notBefore() time.Time {
 }
 
 // sourceEnv is what a source sees over one lease.
-func (b *boot) sourceEnv(lease nic.Lease, client *fetch.Client) source.Env {
+func (b *boot) sourceEnv(lease *nic.Lease, client *fetch.Client) source.Env {
 	e := source.Env{HTTP: client, Evidence: b.evidence, Sysfs: b.env.Sysfs,
 		LowPort: fetch.New(fetch.Config{Dial: fetch.LowPort(lease.Dialer()), Version: b.env.Version}),
 		Lease:   source.Lease{Interface: lease.Name, Address: lease.Prefix.Addr(), ServerID: lease.ServerID, Gateway: lease.Gateway},
@@ -152,7 +152,7 @@ func (b *boot) tellSource(ctx context.Context, a obtained, out instance.Outcome)
 	case a.prepared == nil:
 		return
 	case a.client != nil:
-		env = b.sourceEnv(a.lease, a.client)
+		env = b.sourceEnv(&a.lease, a.client)
 	}
 	if err := source.Tell(ctx, a.match.Source, env, out); err != nil {
 		b.problem(instance.Problem{Origin: a.match.Source, Message: fmt.Sprintf("tell the source the outcome: %v", err)})

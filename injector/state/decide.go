@@ -42,12 +42,12 @@ type Decision struct {
 
 // Decide compares what the root knows with the instance that a source has
 // given. An unusable id gives an error and nothing due.
-func Decide(k Known, id string, again Again) (Decision, error) {
+func Decide(k *Known, id string, again Again) (*Decision, error) {
 	safe, err := SafeID(id)
 	if err != nil {
-		return Decision{}, err
+		return nil, err
 	}
-	d := Decision{ID: safe, New: k.ID != safe, once: k.Once, again: again == AgainBoot}
+	d := &Decision{ID: safe, New: k.ID != safe, once: k.Once, again: again == AgainBoot}
 	before := k.ID
 	if before == "" && k.Record != nil {
 		before = safeOrEmpty(k.Record.Instance.ID)
@@ -66,7 +66,7 @@ func Decide(k Known, id string, again Again) (Decision, error) {
 
 // Due says whether a step is due: always when it is for every boot, and for
 // Once as long as its semaphore is not there.
-func (d Decision) Due(s *plan.Step) bool {
+func (d *Decision) Due(s *plan.Step) bool {
 	if d.ID == "" {
 		return false
 	}
@@ -81,7 +81,7 @@ func (d Decision) Due(s *plan.Step) bool {
 
 // Select gives the steps that are due, in their order, followed by the
 // semaphores of those that are due once in the root's life.
-func (d Decision) Select(steps []plan.Step) []plan.Step {
+func (d *Decision) Select(steps []plan.Step) []plan.Step {
 	var due, sems []plan.Step
 	seen := map[string]bool{}
 	for i := range steps {

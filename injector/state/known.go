@@ -59,9 +59,9 @@ type Known struct {
 
 // Read reads what root knows. It always gives a usable value; damage is in
 // its Problems.
-func Read(root Reader) Known {
+func Read(root Reader) *Known {
 	r := reader{root: root}
-	k := Known{}
+	k := &Known{}
 	k.ID = r.identity()
 	k.Previous = r.id(CloudDir + "/data/previous-instance-id")
 	if k.Previous == noPrevious {
@@ -86,20 +86,20 @@ func Read(root Reader) Known {
 
 // Applied says that boothook has finished instance ID in this root, on the
 // machine with this offline sign. An empty sign is no machine's.
-func (k Known) Applied(sign string) bool {
+func (k *Known) Applied(sign string) bool {
 	return k.finished(k.ID) && sign != "" && k.Record.Instance.Sign == sign
 }
 
 // finished says that boothook has finished the instance with that id, and
 // that the root has not been another since.
-func (k Known) finished(id string) bool {
+func (k *Known) finished(id string) bool {
 	return id != "" && k.ID == id && k.Record != nil && safeOrEmpty(k.Record.Instance.ID) == id
 }
 
 // Stored gives the instance as it was recorded, bodies included, for the boot
 // on which its source does not answer. A body that is gone or was changed is
 // left empty; that is among the Problems.
-func (k Known) Stored() (instance.Instance, bool) {
+func (k *Known) Stored() (instance.Instance, bool) {
 	if !k.finished(k.ID) {
 		return instance.Instance{}, false
 	}

@@ -36,7 +36,7 @@ type Content struct {
 // directories and the data, those that Debian's cloud-init 22.4 and 25.1 make
 // at once. They come first in a plan and are the same on every boot of an
 // instance whose data have not changed.
-func Layout(d Decision, c Content) []plan.Step {
+func Layout(d *Decision, c *Content) []plan.Step {
 	dir := InstanceDir(d.ID)
 	var steps []plan.Step
 	for _, sub := range []string{
@@ -77,7 +77,7 @@ func Layout(d Decision, c Content) []plan.Step {
 // last in a plan, the record last of all: it says that everything before it
 // was done. Unlike cloud-init's, previous-instance-id stays that of another
 // instance, so that a second boot changes nothing.
-func Finish(d Decision, k Known, c Content) ([]plan.Step, error) {
+func Finish(d *Decision, k *Known, c *Content) ([]plan.Step, error) {
 	previous := k.Previous
 	if d.New {
 		previous = k.ID
@@ -101,7 +101,7 @@ func Finish(d Decision, k Known, c Content) ([]plan.Step, error) {
 }
 
 // marshalRecord renders the record of an instance whose content is c.
-func marshalRecord(id string, c Content) ([]byte, error) {
+func marshalRecord(id string, c *Content) ([]byte, error) {
 	rec := Record{Version: recordVersion, Instance: c.Instance, Hooks: c.Hooks, Digests: map[string]string{}}
 	for _, b := range bodyFiles(id, &c.Instance) {
 		if len(*b.body) > 0 {
@@ -123,7 +123,7 @@ func marshalRecord(id string, c Content) ([]byte, error) {
 // false) or a later step writes them anyway; and, when the root was another
 // instance before, its machine-id, for which machineID is the fresh one, and
 // systemd's random seed. The rest of the plan is only looked at.
-func Renew(d Decision, k Known, keepHostKeys bool, machineID string, rest []plan.Step) []plan.Step {
+func Renew(d *Decision, k *Known, keepHostKeys bool, machineID string, rest []plan.Step) []plan.Step {
 	if !d.New {
 		return nil
 	}

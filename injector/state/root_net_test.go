@@ -60,7 +60,7 @@ func TestRealRoot(t *testing.T) {
 	}
 }
 
-func boot(t *testing.T, dir, id string) state.Decision {
+func boot(t *testing.T, dir, id string) *state.Decision {
 	t.Helper()
 	r, err := root.Open(dir)
 	if err != nil {
@@ -75,7 +75,7 @@ func boot(t *testing.T, dir, id string) state.Decision {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := state.Content{Instance: instance.Instance{Source: "nocloud", ID: id, UserData: []byte("#!/bin/sh\n")}}
+	c := &state.Content{Instance: instance.Instance{Source: "nocloud", ID: id, UserData: []byte("#!/bin/sh\n")}}
 	steps := append(state.Layout(d, c), state.Renew(d, known, false, strings.Repeat("f", 32), nil)...)
 	end, err := state.Finish(d, known, c)
 	if err != nil {

@@ -93,8 +93,8 @@ func (r fakeRoot) clone() fakeRoot {
 	return c
 }
 
-func content(id string) Content {
-	return Content{
+func content(id string) *Content {
+	return &Content{
 		Instance: instance.Instance{
 			Source: "ec2", Platform: "aws", ID: id, Sign: "uuid-of-" + id, Hostname: "h",
 			PublicKeys: []string{"ssh-ed25519 AAAA"}, MetaData: map[string]any{"region": "x"},
@@ -105,7 +105,7 @@ func content(id string) Content {
 }
 
 // boot does a whole boot as the instance and gives what was decided and done.
-func boot(t *testing.T, r fakeRoot, id string, again Again) (Decision, []plan.Step) {
+func boot(t *testing.T, r fakeRoot, id string, again Again) (*Decision, []plan.Step) {
 	t.Helper()
 	k := Read(r)
 	d, err := Decide(k, id, again)
@@ -405,7 +405,7 @@ func TestSelect(t *testing.T) {
 	if got := d.Select(steps); len(got) != 6 {
 		t.Errorf("again: %v", paths(got))
 	}
-	if got := (Decision{}).Select(steps); got != nil {
+	if got := (&Decision{}).Select(steps); got != nil {
 		t.Errorf("nobody: %v", paths(got))
 	}
 }
@@ -453,7 +453,7 @@ func TestSeeds(t *testing.T) {
 func TestTooMuchMetaData(t *testing.T) {
 	c := content("i-1")
 	c.Instance.MetaData["big"] = strings.Repeat("x", MaxRecord)
-	if _, err := Finish(Decision{ID: "i-1"}, Known{}, c); err == nil {
+	if _, err := Finish(&Decision{ID: "i-1"}, &Known{}, c); err == nil {
 		t.Error("no error")
 	}
 }
