@@ -23,7 +23,9 @@ var (
 
 // keygen is what makes the keys in the root: its own ssh-keygen, because the
 // code for it would be the largest thing in the agent, and because OpenSSL is
-// faster at RSA. The keys are never on a disk before they are in their place.
+// faster at RSA. Until they are in their place the keys stand in /dev/shm, or
+// where there is none in the root's own /tmp, in a directory of mode 0700 that
+// goes with the script. The X's are mktemp(1)'s, to be filled in.
 const keygen = `#!/bin/sh
 set -eu
 umask 077
