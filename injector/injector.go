@@ -273,7 +273,7 @@ func (w *work) plan(ctx context.Context) error {
 	}, w.cfg)
 	late := jobs.Plan(jobs.Context{
 		Facts: facts, InstanceDir: dir, DisableCloudInit: !w.KeepCloudInit,
-		VendorPrefix: w.parts.prefix,
+		VendorPrefix: w.parts.prefix, Wishes: asked.Services, Planned: asked.Steps, Root: w.root,
 	}, w.parts.user, slices.Concat(w.parts.vendor, w.parts.vendor2))
 	w.problem(asked.Problems...)
 	w.problem(late.Problems...)

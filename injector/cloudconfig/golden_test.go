@@ -143,6 +143,9 @@ func describe(r Result) string {
 	for _, p := range r.RandomPasswords {
 		fmt.Fprintf(&s, "random-password %s %s\n", p.User, p.Password)
 	}
+	for _, w := range r.Services {
+		fmt.Fprintf(&s, "%s %s # %s:%d %s\n", w.Do, w.Name, w.Why.Part, w.Why.Line, w.Why.Key)
+	}
 	for _, p := range r.Problems {
 		kind := "problem"
 		if p.Warning {

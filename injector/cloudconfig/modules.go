@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"boothook/injector/jobs"
 	"boothook/injector/plan"
 	"boothook/netboot/instance"
 )
@@ -39,7 +40,9 @@ type Result struct {
 	// RandomPasswords are those that were asked for with RANDOM. They are
 	// for the serial console only, never for a file or a log.
 	RandomPasswords []RandomPassword
-	Problems        []instance.Problem
+	// Services is what is to become of services, for package jobs to plan.
+	Services []jobs.Wish
+	Problems []instance.Problem
 }
 
 // A RandomPassword is an account's password that nobody knows yet.
@@ -83,6 +86,7 @@ func modules() []module {
 		{"timezone", []string{"timezone"}, false, plan.PerInstance, timezone},
 		{"wireguard", []string{"wireguard"}, false, plan.PerInstance, wireguard},
 		{"runcmd", []string{"runcmd"}, false, plan.PerInstance, runcmd},
+		{"boothook", []string{"boothook"}, false, plan.PerInstance, services},
 		{"write_files_deferred", []string{"write_files"}, false, plan.PerInstance, writeFilesLate},
 	}
 }

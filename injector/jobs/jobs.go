@@ -22,6 +22,11 @@ type Context struct {
 	// VendorPrefix is a command through which vendor scripts are run:
 	// vendor_data.prefix of the cloud-config.
 	VendorPrefix []string
+	// Wishes are about services; Planned, the steps that stand already, and
+	// Root, which must be there when there are wishes, say what services are.
+	Wishes  []Wish
+	Planned []plan.Step
+	Root    Reader
 }
 
 // A Result is what the parts come to.
@@ -31,7 +36,7 @@ type Result struct {
 }
 
 // Plan plans the scripts and jobs among the parts, the late job that runs
-// them, and the end of a cloud-init in the root. Parts of other types are
+// them, what becomes of services, and the end of a cloud-init in the root. Parts of other types are
 // left to others. A part that cannot be used is a problem and takes no other
 // along.
 func Plan(ctx Context, parts, vendor []userdata.Part) Result {
@@ -43,6 +48,7 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 		b.part(&parts[i], false)
 	}
 	b.barrier()
+	b.wishes()
 	b.late()
 	if ctx.DisableCloudInit && ctx.Facts.HasCloudInit {
 		b.disableCloudInit()
