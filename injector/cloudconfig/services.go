@@ -14,8 +14,9 @@ func services(b *builder) {
 	for _, e := range v.Map {
 		switch do := e.Key.Text; do {
 		case jobs.Enable, jobs.Disable, jobs.Mask, jobs.Target:
+			why := e.Value.why("boothook")
 			for _, name := range b.strings("boothook: "+do, e.Value) {
-				b.result.Services = append(b.result.Services, jobs.Wish{Do: do, Name: name, Why: e.Value.why("boothook")})
+				b.result.Services = append(b.result.Services, jobs.Wish{Do: do, Name: name, Why: &why})
 			}
 		default:
 			b.warn(e.Key, "boothook: %q is not known; there are enable, disable, mask and target", do)

@@ -62,6 +62,8 @@ type builder struct {
 	written map[string]string
 	// hooked are the upstart jobs that start on ec2-boot-hook.
 	hooked []string
+	// preset has a line for each service that is enabled or disabled.
+	preset string
 	result Result
 }
 

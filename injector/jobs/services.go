@@ -2,11 +2,10 @@ package jobs
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"boothook/injector/plan"
-	"boothook/netboot/instance"
+	"boothook/injector/userdata"
 )
 
 // What a Wish may ask for.
@@ -28,7 +27,7 @@ const (
 // written by the same user-data, or of the target to boot to.
 type Wish struct {
 	Do, Name string
-	Why      plan.Why
+	Why      *plan.Why
 }
 
 // A Reader looks into the root: at names in directories and at small files.
@@ -51,26 +50,42 @@ const (
 
 // wishes plans what becomes of services. What cannot be done is a problem.
 func (b *builder) wishes() {
-	preset := ""
 	for i := 0; i < len(b.Wishes) && i < maxWishes; i++ { // systemd's Also= adds to them
 		w := &b.Wishes[i]
 		problem := "is no name of a service"
 		if isServiceName(w.Name) {
-			if problem = b.wish(w); problem == "" && (w.Do == Enable || w.Do == Disable) {
-				preset += w.Do + " " + w.Name + "\n"
+			if problem = b.wish(w); problem == "" && w.Do != Mask && w.Do != Target {
+				b.preset += w.Do + " " + w.Name + "\n"
 			}
 		}
 		if problem != "" {
-			b.result.Problems = append(b.result.Problems, instance.Problem{Origin: w.Why.Origin, Part: w.Why.Part,
-				Line: w.Why.Line, Message: w.Do + " " + w.Name + ": " + problem})
+			b.fail(&userdata.Part{Name: w.Why.Part, Origin: w.Why.Origin}, w.Why.Line, w.Do+" "+w.Name+": "+problem)
 		}
 	}
-	if preset != "" && b.Facts.Init == plan.Systemd {
-		b.step(&plan.Step{Kind: plan.File, Path: presets, Body: []byte(preset), Mode: 0o644, Why: b.Wishes[0].Why})
+	if b.preset != "" && b.Facts.Init == plan.Systemd {
+		b.write(&b.Wishes[0], presets, b.preset).Append = false
 	}
 }
 
-func isServiceName(s string) bool { return s != "" && s[0] != '.' && !strings.ContainsAny(s, "/\x00\n ") }
+func isServiceName(s string) bool {
+	return s != "" && s[0] != '.' && !strings.ContainsAny(s, "/\x00\n ")
+}
+
+// link plans a link for a wish, remove the end of one, and write a file to
+// whose end body is added.
+func (b *builder) link(w *Wish, at, to string) {
+	b.write(w, at, "").Target = to
+	b.last().Kind = plan.Link
+}
+
+func (b *builder) remove(w *Wish, at string) { b.write(w, at, "").Kind = plan.Remove }
+
+func (b *builder) write(w *Wish, at, body string) *plan.Step {
+	b.step(&plan.Step{Kind: plan.File, Path: at, Body: []byte(body), Append: body != "", Mode: 0o644, Why: *w.Why})
+	return b.last()
+}
+
+func (b *builder) last() *plan.Step { return &b.result.Steps[len(b.result.Steps)-1] }
 
 // wish plans one, and says why it cannot.
 func (b *builder) wish(w *Wish) string {
@@ -82,76 +97,61 @@ func (b *builder) wish(w *Wish) string {
 	if w.Do == Target {
 		return b.runlevel(w)
 	}
-	var base, file, start string
+	base, file, start := "/etc", "/etc/init.d/", ""
 	switch init {
 	case plan.Upstart:
-		return b.override(w)
+		if w.Do == Enable {
+			return "upstart starts every job that is there"
+		}
+		b.write(w, upstartDir+"/"+w.Name+".override", "manual\n")
+		return ""
 	case plan.Sysvinit:
-		base, file = "/etc", "/etc/init.d/"+w.Name
 	case plan.OpenRC:
-		base, file, start = "/etc/runlevels", "/etc/init.d/"+w.Name, "/etc/runlevels/default/"
+		base, start = "/etc/runlevels", "/etc/runlevels/default/"
 	case plan.Runit:
-		base, file, start = "/etc/runit/runsvdir", "/etc/sv/"+w.Name, runitDefault
+		base, file, start = "/etc/runit/runsvdir", "/etc/sv/", runitDefault
 	default:
 		return "init " + string(init) + " has no services"
 	}
 	links := b.links(base, w.Name)
-	switch {
-	case w.Do != Enable:
+	if w.Do != Enable {
 		for _, l := range links {
 			b.remove(w, l)
-			if base == "/etc" { // as update-rc.d does, so that it stays so
+			if start == "" { // as update-rc.d does, so that it stays so
 				b.link(w, path.Dir(l)+"/K01"+w.Name, "../init.d/"+w.Name)
 			}
 		}
-	case len(links) > 0:
-	case start != "":
-		b.link(w, start+w.Name, file)
-	default:
-		b.step(&plan.Step{Kind: plan.File, Path: legacyOrdering, Mode: 0o644, Why: w.Why})
-		for _, level := range "2345" {
-			b.link(w, "/etc/rc"+string(level)+".d/S98"+w.Name, "../init.d/"+w.Name)
+	} else if start != "" {
+		b.link(w, start+w.Name, file+w.Name)
+	} else if len(links) == 0 {
+		b.write(w, legacyOrdering, "")
+		for _, level := range [...]string{"2", "3", "4", "5"} {
+			b.link(w, "/etc/rc"+level+".d/S98"+w.Name, "../init.d/"+w.Name)
 		}
 	}
 	return ""
-}
-
-func (b *builder) link(w *Wish, at, to string) {
-	b.step(&plan.Step{Kind: plan.Link, Path: at, Target: to, Why: w.Why})
-}
-
-func (b *builder) remove(w *Wish, at string) {
-	b.step(&plan.Step{Kind: plan.Remove, Path: at, Why: w.Why})
 }
 
 // links are those by which an init starts a service: in the directories below
 // base, which for sysvinit are /etc/rc?.d, and there with its number.
-func (b *builder) links(base, name string) []string {
-	var found []string
+func (b *builder) links(base, name string) (found []string) {
 	dirs, _ := b.Root.ReadDir(base) // absent is empty, here and below
 	for _, dir := range dirs {
-		numbered := base == "/etc"
-		if numbered && !(strings.HasPrefix(dir, "rc") && strings.HasSuffix(dir, ".d")) {
-			continue
+		number := 0
+		if base == "/etc" {
+			if number = len("S00"); len(dir) != len("rc2.d") || dir[:2] != "rc" {
+				continue
+			}
 		}
-		entries, _ := b.Root.ReadDir(base + "/" + dir)
+		dir = base + "/" + dir
+		entries, _ := b.Root.ReadDir(dir)
 		for _, e := range entries {
-			if e == name && !numbered || numbered && len(e) > 3 && e[0] == 'S' && e[3:] == name {
-				found = append(found, base+"/"+dir+"/"+e)
+			if strings.HasSuffix(e, name) && len(e) == len(name)+number && (number == 0 || e[0] == 'S') {
+				found = append(found, dir+"/"+e)
 			}
 		}
 	}
 	return found
-}
-
-// override is how upstart keeps a job from starting by itself.
-func (b *builder) override(w *Wish) string {
-	if w.Do == Enable {
-		return "upstart starts every job that is there"
-	}
-	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/" + w.Name + ".override", Body: []byte("manual\n"),
-		Append: true, Mode: 0o644, Why: w.Why})
-	return ""
 }
 
 // runlevel plans what inittab(5) and upstart's rc-sysinit start with.
@@ -159,41 +159,37 @@ func (b *builder) runlevel(w *Wish) string {
 	if len(w.Name) != 1 || w.Name[0] < '1' || w.Name[0] > '5' {
 		return "a runlevel is a number from 1 to 5"
 	}
-	s := plan.Step{Kind: plan.File, Mode: 0o644, Why: w.Why}
 	switch b.Facts.Init {
 	case plan.Upstart:
-		s.Path, s.Append = upstartDir+"/rc-sysinit.override", true
-		s.Body = []byte("env DEFAULT_RUNLEVEL=" + w.Name + "\n")
+		b.write(w, upstartDir+"/rc-sysinit.override", "env DEFAULT_RUNLEVEL="+w.Name+"\n")
 	case plan.Sysvinit:
-		s.Path = "/etc/inittab"
-		text, _ := b.Root.ReadFileMax(s.Path, maxUnit)
-		for line := range strings.Lines(string(text)) {
+		text, _ := b.Root.ReadFileMax("/etc/inittab", maxUnit)
+		lines := strings.Split(string(text), "\n")
+		for i, line := range lines {
 			if f := strings.Split(line, ":"); len(f) > 3 && f[2] == "initdefault" && line[0] != '#' {
 				f[1] = w.Name
-				line = strings.Join(f, ":")
+				lines[i] = strings.Join(f, ":")
 			}
-			s.Body = append(s.Body, line...)
 		}
+		b.write(w, "/etc/inittab", strings.Join(lines, "\n")).Append = false
 	default:
 		return "init " + string(b.Facts.Init) + " has no numbered runlevels"
 	}
-	b.step(&s)
 	return ""
 }
 
-// unitDirs are where units are, the first one first.
-var unitDirs = []string{systemdUnits, "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"}
-
 // unit finds a unit by its file's name, among what is planned and in the root.
 func (b *builder) unit(name string) (file, text string) {
-	for _, dir := range unitDirs {
+	for _, dir := range [...]string{systemdUnits, "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"} {
 		file = dir + "/" + name
-		for _, steps := range [][]plan.Step{b.result.Steps, b.Planned} {
+		steps := b.Planned
+		for range 2 {
 			for i := range steps {
 				if s := &steps[i]; s.Path == file && s.Kind == plan.File {
 					return file, string(s.Body)
 				}
 			}
+			steps = b.result.Steps
 		}
 		if body, err := b.Root.ReadFileMax(file, maxUnit); err == nil {
 			return file, string(body)
@@ -204,12 +200,15 @@ func (b *builder) unit(name string) (file, text string) {
 
 // systemdWish plans the links that systemctl would make or take away.
 func (b *builder) systemdWish(w *Wish) string {
-	switch ext := path.Ext(w.Name); {
-	case w.Do == Target && len(w.Name) == 1:
-		w.Name = "runlevel" + w.Name + ".target"
-	case w.Do == Target && ext != ".target":
-		w.Name += ".target"
-	case !strings.Contains(" .service .socket .timer .path .mount .automount .swap .target .slice ", " "+ext+" "):
+	kind := path.Ext(w.Name)
+	if w.Do == Target {
+		if kind != ".target" {
+			if len(w.Name) == 1 {
+				w.Name = "runlevel" + w.Name
+			}
+			w.Name += ".target"
+		}
+	} else if kind == "" || !strings.Contains(" .service .socket .timer .path .mount .automount .swap .target .slice ", " "+kind+" ") {
 		w.Name += ".service"
 	}
 	if w.Do == Mask {
@@ -224,20 +223,19 @@ func (b *builder) systemdWish(w *Wish) string {
 	// An instance is started from its template's file.
 	name, of := w.Name, ""
 	if before, rest, ok := strings.Cut(name, "@"); ok {
-		of = strings.TrimSuffix(rest, path.Ext(rest))
-		name = before + "@" + path.Ext(rest)
-		if of == "" {
+		kind = path.Ext(rest)
+		if of = strings.TrimSuffix(rest, kind); of == "" {
 			return "is a template: name an instance of it"
 		}
+		name = before + "@" + kind
 	}
 	file, text := b.unit(name)
-	switch {
-	case file == "":
+	if file == "" {
 		return "there is no such unit"
-	case w.Do == Target:
+	}
+	if w.Do == Target {
 		b.link(w, systemdUnits+"/default.target", file)
-		return ""
-	case !b.install(w, file, text, of) && w.Do == Enable:
+	} else if !b.install(w, file, text, of) && w.Do == Enable {
 		return "its [Install] section does not say by what it is wanted"
 	}
 	return ""
@@ -247,7 +245,7 @@ func (b *builder) systemdWish(w *Wish) string {
 // its template; false if that says nothing.
 func (b *builder) install(w *Wish, file, text, of string) (any bool) {
 	section := ""
-	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+	for _, line := range strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n") {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			section = line
@@ -256,26 +254,25 @@ func (b *builder) install(w *Wish, file, text, of string) (any bool) {
 		if section != "[Install]" {
 			continue
 		}
-		value = strings.NewReplacer("%i", of, "%n", w.Name).Replace(value)
-		for _, name := range strings.Fields(value) {
+		key = strings.TrimSpace(key)
+		for _, name := range strings.Fields(strings.ReplaceAll(value, "%i", of)) {
 			if !isServiceName(name) {
 				continue
 			}
 			at := systemdUnits + "/" + name
-			switch key = strings.TrimSpace(key); key {
+			switch key {
+			case "Also":
+				any = true
+				if !strings.Contains(b.preset, " "+name+"\n") {
+					b.Wishes = append(b.Wishes, Wish{w.Do, name, w.Why})
+				}
+				continue
 			case "WantedBy":
 				at += ".wants/" + w.Name
 			case "RequiredBy":
 				at += ".requires/" + w.Name
 			case "UpheldBy":
 				at += ".upholds/" + w.Name
-			case "Also":
-				also := Wish{Do: w.Do, Name: name, Why: w.Why}
-				if !slices.Contains(b.Wishes, also) {
-					b.Wishes = append(b.Wishes, also)
-				}
-				any = true
-				continue
 			case "Alias":
 			default:
 				continue

@@ -43,7 +43,7 @@ func wished(init plan.Init, root Reader, planned []plan.Step, wishes ...string) 
 	ctx := Context{Facts: plan.Facts{Init: init}, Root: root, Planned: planned}
 	for _, w := range wishes {
 		do, name, _ := strings.Cut(w, " ")
-		ctx.Wishes = append(ctx.Wishes, Wish{Do: do, Name: name, Why: plan.Why{Part: "p", Key: "boothook", Line: 3}})
+		ctx.Wishes = append(ctx.Wishes, Wish{Do: do, Name: name, Why: &plan.Why{Part: "p", Key: "boothook", Line: 3}})
 	}
 	b := &builder{Context: ctx, written: map[string]string{}}
 	b.wishes()
