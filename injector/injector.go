@@ -21,6 +21,7 @@ import (
 	"boothook/injector/cloudconfig"
 	"boothook/injector/hooks"
 	"boothook/injector/jobs"
+	"boothook/injector/network"
 	"boothook/injector/plan"
 	"boothook/injector/root"
 	"boothook/injector/state"
@@ -57,6 +58,12 @@ type Options struct {
 	KeepCloudInit bool
 	// CloudConfig is YAML that lies below user-data and above the root's own.
 	CloudConfig string
+	// NetworkConfig is network-config= of the kernel command line: base64
+	// of YAML, gzipped or not, or "disabled".
+	NetworkConfig string
+	// FallbackNetwork is the network-config of a root whose cloud-init is
+	// disabled and would have made one up.
+	FallbackNetwork []byte
 	// Sign is what the machine is known by offline; see instance.Instance.
 	Sign string
 	// ResolvConf is the resolver that hooks see; empty leaves the root's.
@@ -261,7 +268,7 @@ func (w *work) hooks() []hooks.Hook {
 
 // plan makes the plan: parts and facts in, steps out.
 func (w *work) plan(ctx context.Context) error {
-	facts, err := w.root.Facts(cloudconfig.AskExists()...)
+	facts, err := w.root.Facts(slices.Concat(cloudconfig.AskExists(), network.AskExists())...)
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
 	}
@@ -280,7 +287,7 @@ func (w *work) plan(ctx context.Context) error {
 	w.result.RandomPasswords = asked.RandomPasswords
 
 	content := w.content()
-	steps := slices.Concat(asked.Steps, late.Steps, w.prepared.cacheSteps(dir))
+	steps := slices.Concat(w.network(&facts), asked.Steps, late.Steps, w.prepared.cacheSteps(dir))
 	machineID, err := state.NewMachineID()
 	if err != nil {
 		return err

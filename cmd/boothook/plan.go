@@ -40,7 +40,7 @@ const defaultID = "i-by-hand"
 // A request is what plan and apply have in common.
 type request struct {
 	root, id, hostname string
-	keys               string
+	keys, network      string
 	fetch, anyOwner    bool
 	file               string
 }
@@ -52,6 +52,7 @@ func (r *request) parse(e env, name, help string, args []string, more func(*flag
 	fs.StringVar(&r.id, "instance-id", defaultID, "the instance's `id`")
 	fs.StringVar(&r.hostname, "hostname", "", "the `name` that the metadata give")
 	fs.StringVar(&r.keys, "public-key", "", "a `file` of SSH keys that the metadata give")
+	fs.StringVar(&r.network, "network-config", "", "a `file` of network-config, version 1 or 2, that the source gives")
 	fs.BoolVar(&r.fetch, "fetch", false, "fetch what #include names")
 	if more != nil {
 		more(fs)
@@ -85,6 +86,11 @@ func (r *request) inject(ctx context.Context, e env, dryRun bool) (injector.Resu
 			return injector.Result{}, err
 		}
 		inst.PublicKeys = []string{string(keys)}
+	}
+	if r.network != "" {
+		if inst.NetworkConfig, err = os.ReadFile(r.network); err != nil {
+			return injector.Result{}, err
+		}
 	}
 	dir, err := root.Open(r.root)
 	if err != nil {

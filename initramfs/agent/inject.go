@@ -17,6 +17,7 @@ import (
 	"boothook/injector/hooks"
 	"boothook/injector/root"
 	"boothook/netboot/instance"
+	"boothook/netboot/nic"
 )
 
 // runMount is the initrd's /run, which the root will have as its own.
@@ -79,7 +80,7 @@ func (b *boot) injection(a obtained, output io.Writer) injector.Options {
 		HookTimeout: in.HookTimeout, DryRun: b.options.Mode == words.DryRun,
 		AgainEachBoot: in.AgainEachBoot, RequireSigned: in.RequireSigned,
 		KeepCloudInit: in.KeepCloudInit, CloudConfig: in.CloudConfig,
-		Sign: a.match.Sign, HookOutput: output,
+		NetworkConfig: b.options.Source.NetworkConfig, Sign: a.match.Sign, HookOutput: output,
 		Stage: func(stage string, within time.Duration) {
 			b.mark(stage)
 			b.tell(stage, within)
@@ -90,8 +91,19 @@ func (b *boot) injection(a obtained, output io.Writer) injector.Options {
 	}
 	if a.client != nil {
 		o.Get, o.ResolvConf = a.client, a.lease.ResolvConf()
+		o.FallbackNetwork = fallbackNetwork(&a.lease)
 	}
 	return o
+}
+
+// fallbackNetwork is the network-config that cloud-init makes up when nobody
+// gives one: DHCP on one NIC, here the one that led to the source.
+func fallbackNetwork(l *nic.Lease) []byte {
+	family := "4"
+	if l.Prefix.Addr().Is6() {
+		family = "6"
+	}
+	return fmt.Appendf(nil, "version: 2\nethernets:\n  %[1]s:\n    match: {macaddress: \"%[2]s\"}\n    set-name: %[1]s\n    dhcp%[3]s: true\n", l.Name, l.HW, family)
 }
 
 // used notes which NIC led to the source, and what it was asked.

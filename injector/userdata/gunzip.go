@@ -13,6 +13,14 @@ var errTrailing = errors.New("gunzip: what follows the compressed data is left o
 
 func isGzip(data []byte) bool { return bytes.HasPrefix(data, []byte("\x1f\x8b")) }
 
+// Plain is a document that may be gzipped, without that, within the limits.
+func Plain(doc []byte, limits Limits) ([]byte, error) {
+	if !isGzip(doc) {
+		return doc, nil
+	}
+	return gunzip(doc, limits)
+}
+
 // gunzip gives what all members of data hold together. Zeros after them are
 // padding. With errTrailing the members before the garbage are whole and
 // are given; with any other error nothing is.
