@@ -21,6 +21,9 @@ type Options struct {
 	// AnyOwner leaves new files to whoever runs boothook instead of changing
 	// their owners, for use without privileges. Else that is an error.
 	AnyOwner bool
+	// preview says that nothing is going to be written, so that it does not
+	// matter whether it can be: at boot a read-only root is remounted.
+	preview bool
 	// Now is the clock that shadow(5) entries are dated by; nil: time.Now.
 	Now func() time.Time
 }

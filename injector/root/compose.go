@@ -309,7 +309,7 @@ func (c *composer) writable(dir *node) error {
 	if err := unix.Fstatfs(c.tree.fd, &fs); err != nil {
 		return pathError("look into", dir.path(), err)
 	}
-	if fs.Flags&unix.ST_RDONLY != 0 {
+	if fs.Flags&unix.ST_RDONLY != 0 && !c.opts.preview {
 		return fmt.Errorf("%s: %w", dir.path(), ErrReadOnly)
 	}
 	return nil

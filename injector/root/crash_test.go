@@ -103,8 +103,8 @@ func (f *faulty) Symlink(target string, dir int, name string) error {
 func (f *faulty) Lchown(dir int, name string, uid, gid int) error {
 	return f.do("lchown", func() error { return f.kernel.Lchown(dir, name, uid, gid) })
 }
-func (f *faulty) Label(dir int, name, label string) error {
-	return f.do("label", func() error { return f.kernel.Label(dir, name, label) })
+func (f *faulty) Attr(dir int, name, attribute, value string) error {
+	return f.do("attr", func() error { return f.kernel.Attr(dir, name, attribute, value) })
 }
 func (f *faulty) Rename(dir int, old, new string) error {
 	return f.do("rename", func() error { return f.kernel.Rename(dir, old, new) })

@@ -18,6 +18,8 @@ type fstabEntry struct {
 	options             []string
 }
 
+func (e *fstabEntry) has(option string) bool { return slices.Contains(e.options, option) }
+
 func parseFstab(text string) []fstabEntry {
 	var list []fstabEntry
 	for line := range strings.Lines(text) {
@@ -47,7 +49,7 @@ func (r *Root) MountFor(paths []string) error {
 	entries := parseFstab(string(r.fact("/etc/fstab")))
 	sort.SliceStable(entries, func(i, j int) bool { return len(entries[i].point) < len(entries[j].point) })
 	for _, e := range entries {
-		if !strings.HasPrefix(e.point, "/") || path.Clean(e.point) == "/" || slices.Contains(e.options, "noauto") {
+		if !strings.HasPrefix(e.point, "/") || path.Clean(e.point) == "/" || e.has("noauto") {
 			continue
 		}
 		if err := r.mountEntry(e, paths); err != nil {
@@ -74,7 +76,11 @@ func (r *Root) mountEntry(e fstabEntry, paths []string) error {
 		return pathError("mount", point, err)
 	}
 	defer unix.Close(fd)
-	if err := e.mount(fdPath(fd)); err != nil {
+	err = errMemory
+	if e.fstype != "tmpfs" {
+		err = e.mount(fdPath(fd))
+	}
+	if err != nil {
 		// As text: an errno would end the whole apply, see composer.
 		r.mounts.failed[point] = fmt.Errorf("fstab has %s on %s, which cannot be mounted: %v", e.spec, point, err)
 		return nil
@@ -123,12 +129,19 @@ func (r *Root) makeWritable(paths []string) error {
 	return nil
 }
 
-// errOtherKind marks file systems whose content is not on a disk of ours.
-var errOtherKind = errors.New("boothook mounts file systems on block devices only")
+// What is not mounted: errOtherKind marks file systems whose content is not on
+// a disk of ours, errMemory those that begin empty when the system starts.
+var (
+	errOtherKind = errors.New("boothook mounts file systems on block devices only")
+	errMemory    = errors.New("it is made empty when the system starts")
+)
 
 // mount mounts e on point, writable even if fstab has it read-only.
 func (e fstabEntry) mount(point string) error {
-	device, err := findDevice(e.spec)
+	device, err := e.spec, error(nil)
+	if e.fstype != "tmpfs" {
+		device, err = findDevice(e.spec)
+	}
 	if err != nil {
 		return err
 	}

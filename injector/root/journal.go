@@ -186,7 +186,7 @@ func (s *stager) writeJournal(j journal) error {
 	}
 	want := state{kind: regular, mode: 0o600, body: text}
 	want.uid, want.gid = unix.Geteuid(), unix.Getegid()
-	if err := s.makeFile(s.dirFD, journalNew, want); err != nil {
+	if err := s.makeFile(s.dirFD, journalNew, want, nil); err != nil {
 		s.sys.Unlink(s.dirFD, journalNew, 0)
 		return pathError("journal", StateDir, err)
 	}

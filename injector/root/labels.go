@@ -19,8 +19,6 @@ const (
 	autorelabel = "/.autorelabel"
 	// maxPolicy is the largest file of contexts that is read.
 	maxPolicy = 8 << 20
-	// maxLabel is the longest label, as in the kernel.
-	maxLabel = 4096
 )
 
 // A labeller knows the labels of a root in which SELinux is on. Nobody else
@@ -84,21 +82,11 @@ func (r *Root) label(sys syscalls, dir int, name, path string, mode fs.FileMode,
 	if label == "" {
 		return nil
 	}
-	err := sys.Label(dir, name, label)
+	err := sys.Attr(dir, name, labelAttr, label)
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil // a file system without labels needs none
 	}
 	return err
-}
-
-// labelOf reads the label of name in the directory dir; empty for none.
-func labelOf(dir int, name string) string {
-	buf := make([]byte, maxLabel)
-	n, err := unix.Lgetxattr(fdPath(dir)+"/"+name, labelAttr, buf)
-	if err != nil {
-		return ""
-	}
-	return string(buf[:n])
 }
 
 // relabel arranges for labels where the root wants them and its policy cannot
@@ -118,7 +106,12 @@ func (c *composer) relabel() error {
 		return err
 	}
 	if err := c.usable(n); err != nil {
-		return err
+		if fatal(err) {
+			return err
+		}
+		c.problems = append(c.problems, (&plan.Step{Kind: plan.File, Path: autorelabel}).Problem(
+			"SELinux is on, its file contexts cannot be read, and this cannot be written: "+err.Error()))
+		return nil
 	}
 	c.set(last, n, state{kind: regular, mode: 0o644}, "", "")
 	p := (&plan.Step{Kind: plan.File, Path: autorelabel}).Problem("SELinux is on but its file contexts cannot be read, so the whole root is labelled anew at this boot")

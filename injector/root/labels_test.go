@@ -18,7 +18,7 @@ type scribe struct {
 	err    error
 }
 
-func (s *scribe) Label(dir int, name, label string) error {
+func (s *scribe) Attr(dir int, name, attribute, label string) error {
 	path, err := readlinkAt(unix.AT_FDCWD, fdPath(dir))
 	if err != nil {
 		return err

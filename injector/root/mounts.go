@@ -18,6 +18,13 @@ type MountOptions struct {
 	// initrd's "/run" at boot. Empty says that the root is not being booted:
 	// its /run is its own, and fstab is left alone.
 	Run string
+	// Volatile is a directory in memory. If the root can never be written
+	// (squashfs, erofs, a read-only disk), overlays are laid over some of its
+	// directories, with their changes in there, and stay mounted. Empty:
+	// such a root is refused.
+	Volatile string
+	// Load loads a kernel module that mounting wants; nil for none.
+	Load func(module string) error
 }
 
 // WithWritable opens the root dir, writable, and calls work with it.
@@ -28,13 +35,30 @@ type MountOptions struct {
 // called on that thread, so that the programs it starts see all this too;
 // goroutines it starts do not, but may use the Root. When work is done,
 // everything is unmounted and read-only again, the namespace is gone, and the
-// rest of the process has seen nothing of it.
+// rest of the process has seen nothing of it; except for the overlays over a
+// root that can never be written, as far as they hold something.
 //
 // It needs CAP_SYS_ADMIN. The error is work's own, joined by what could not
 // be put back.
 func WithWritable(dir string, o MountOptions, work func(*Root) error) error {
+	err := inNamespace(dir, &mounts{booting: o.Run != "", failed: map[string]error{}}, o.Run, work)
+	if o.Volatile == "" || !errors.Is(err, errNever) {
+		return err
+	}
+	list, failed, err := o.lay(dir)
+	if err != nil {
+		return fmt.Errorf("root %s: %w, nor can an overlay be laid over it: %w", dir, ErrReadOnly, err)
+	}
+	err = inNamespace(dir, &mounts{booting: o.Run != "", failed: failed, volatile: list}, o.Run, work)
+	return errors.Join(err, clearAway(&Root{dir: dir}, list))
+}
+
+// errNever marks a root that no remounting makes writable.
+var errNever = errors.New("and it can never be written")
+
+func inNamespace(dir string, m *mounts, run string, work func(*Root) error) error {
 	done := make(chan error)
-	go onOwnThread(done, func() error { return withWritable(dir, o, work) })
+	go onOwnThread(done, func() error { return withWritable(dir, m, run, work) })
 	return <-done
 }
 
@@ -53,7 +77,7 @@ func onOwnThread(done chan<- error, f func() error) {
 	done <- f() // still locked, so that the runtime ends the thread
 }
 
-func withWritable(dir string, o MountOptions, work func(*Root) error) (err error) {
+func withWritable(dir string, m *mounts, run string, work func(*Root) error) (err error) {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("root %s: mount namespace: %w", dir, err)
 	}
@@ -67,16 +91,20 @@ func withWritable(dir string, o MountOptions, work func(*Root) error) (err error
 	if err != nil {
 		return err
 	}
-	r.mounts = &mounts{booting: o.Run != "", failed: map[string]error{}}
+	r.mounts = m
 	defer func() {
-		err = errors.Join(err, r.mounts.undo(r.dir), r.Close())
+		err = errors.Join(err, m.undo(r.dir), r.Close())
 	}()
-	if err := r.mounts.writable(r.fd); err != nil {
-		return fmt.Errorf("root %s: %w", dir, err)
+	if len(m.volatile) == 0 {
+		if err := m.writable(r.fd); errors.Is(err, ErrReadOnly) {
+			return fmt.Errorf("root %s: %w, %w", dir, err, errNever)
+		} else if err != nil {
+			return fmt.Errorf("root %s: %w", dir, err)
+		}
 	}
-	if o.Run != "" {
-		if err := r.bindRun(o.Run); err != nil {
-			return fmt.Errorf("root %s: bind %s: %w", dir, o.Run, err)
+	if run != "" {
+		if err := r.bindRun(run); err != nil {
+			return fmt.Errorf("root %s: bind %s: %w", dir, run, err)
 		}
 	}
 	return work(r)
@@ -104,6 +132,8 @@ type mounts struct {
 	points []string
 	// readonly are the file systems that were read-only before.
 	readonly []mountInfo
+	// volatile are the overlays over a root that can never be written.
+	volatile []overlay
 	// failed are mount points of fstab that could not be mounted, and why:
 	// what were written there now would be hidden later.
 	failed map[string]error
@@ -156,6 +186,13 @@ func (m *mounts) writable(fd int) error {
 	}
 	if err := unix.Mount("", mi.point, "", unix.MS_REMOUNT|mi.flags(), ""); err != nil {
 		return fmt.Errorf("%w: %s on %s: remount: %w", ErrReadOnly, mi.fstype, mi.point, err)
+	}
+	// Squashfs and erofs take the remount and stay as they are.
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return err
+	}
+	if fs.Flags&unix.ST_RDONLY != 0 {
+		return fmt.Errorf("%w: %s on %s", ErrReadOnly, mi.fstype, mi.point)
 	}
 	if slices.Contains(mi.super, "ro") {
 		m.readonly = append(m.readonly, mi)

@@ -10,6 +10,7 @@ import (
 // Changes plays p through as Apply would and says what would differ, in the
 // order of paths, without writing anything.
 func (r *Root) Changes(ctx context.Context, p plan.Plan, o Options) ([]plan.Change, Result, error) {
+	o.preview = true
 	c, err := r.compose(ctx, p, o)
 	if err != nil {
 		return nil, Result{}, err

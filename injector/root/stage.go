@@ -215,7 +215,7 @@ func (s *stager) make(ctx context.Context, t *tree, n *node, dir int, name, rel 
 	}
 	old := ""
 	if n.was.kind == n.want.kind {
-		old = labelOf(dir, n.name)
+		old = attrOf(dir, n.name, labelAttr)
 	}
 	err = s.root.label(s.sys, dir, name, n.path(), n.want.kind.fileMode(), old)
 	if s.anyOwn {
@@ -236,7 +236,11 @@ func (s *stager) makeNode(ctx context.Context, t *tree, n *node, dir int, name, 
 		if n.want.body == nil {
 			n.want.body = n.was.body
 		}
-		return []entry{entryOf(n, rel)}, s.makeFile(dir, name, n.want)
+		var attrs []attr
+		if n.was.kind == regular {
+			attrs = keptAttrs(dir, n.name)
+		}
+		return []entry{entryOf(n, rel)}, s.makeFile(dir, name, n.want, attrs)
 	case link:
 		if err := s.sys.Symlink(n.want.target, dir, name); err != nil {
 			return nil, err
@@ -250,7 +254,10 @@ func (s *stager) makeNode(ctx context.Context, t *tree, n *node, dir int, name, 
 
 // makeFile writes a file that is 0600 until it is complete, and has its owner
 // before its mode, so that nobody can open it too early.
-func (s *stager) makeFile(dir int, name string, want state) error {
+//
+// The attributes come between the two: a new owner takes capabilities away,
+// and the mode has the last word on what an access list allows.
+func (s *stager) makeFile(dir int, name string, want state, attrs []attr) error {
 	fd, err := s.sys.Create(dir, name)
 	if err != nil {
 		return err
@@ -268,6 +275,9 @@ func (s *stager) makeFile(dir int, name string, want state) error {
 		body = body[max(n, 0):]
 	}
 	if err := s.own(want, func(uid, gid int) error { return s.sys.Chown(fd, uid, gid) }); err != nil {
+		return err
+	}
+	if err := s.setAttrs(dir, name, attrs); err != nil {
 		return err
 	}
 	if err := s.sys.Chmod(fd, want.mode); err != nil {

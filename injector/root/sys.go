@@ -15,8 +15,8 @@ type syscalls interface {
 	Mkdir(dir int, name string) error
 	Symlink(target string, dir int, name string) error
 	Lchown(dir int, name string, uid, gid int) error
-	// Label gives name its SELinux label; a link itself, not its target.
-	Label(dir int, name, label string) error
+	// Attr gives name an extended attribute; a link itself, not its target.
+	Attr(dir int, name, attribute, value string) error
 	// Rename gives old, in the same directory, the name new.
 	Rename(dir int, old, new string) error
 	// Unlink removes a name; flags is 0 or AT_REMOVEDIR.
@@ -43,8 +43,8 @@ func (kernel) Unlink(dir int, name string, flags int) error {
 func (kernel) Lchown(dir int, name string, uid, gid int) error {
 	return unix.Fchownat(dir, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
 }
-func (kernel) Label(dir int, name, label string) error {
-	return unix.Lsetxattr(fdPath(dir)+"/"+name, labelAttr, []byte(label), 0)
+func (kernel) Attr(dir int, name, attribute, value string) error {
+	return unix.Lsetxattr(fdPath(dir)+"/"+name, attribute, []byte(value), 0)
 }
 func (kernel) Syncfs(fd int) error { return unix.Syncfs(fd) }
 func (kernel) Close(fd int) error  { return unix.Close(fd) }

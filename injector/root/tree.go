@@ -226,7 +226,6 @@ func (t *tree) look(n *node) error {
 	}
 	n.was = state{mode: uint32(sx.Mode) & 0o7777, uid: int(sx.Uid), gid: int(sx.Gid), size: int64(sx.Size), kind: other}
 	n.mount = sx.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
-	n.frozen = sx.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0
 	n.device = unix.Mkdev(sx.Dev_major, sx.Dev_minor)
 	switch uint32(sx.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -239,7 +238,27 @@ func (t *tree) look(n *node) error {
 			return pathError("look up", n.path(), err)
 		}
 	}
+	n.frozen = sx.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 &&
+		(n.was.kind == regular || n.was.kind == folder) && isFrozen(t.fd, n.name)
 	return nil
+}
+
+// Flags of ioctl_iflags(2) that package unix lacks.
+const (
+	immutableFlag = 0x10
+	appendFlag    = 0x20
+)
+
+// isFrozen asks again whether name is immutable or append-only: statx(2) says
+// so of everything that comes from an erofs, even through an overlay.
+func isFrozen(dir int, name string) bool {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	flags, err := unix.IoctlGetInt(fd, unix.FS_IOC_GETFLAGS)
+	return err == nil && flags&(immutableFlag|appendFlag) != 0
 }
 
 // enter makes t.fd the descriptor of the directory dir.

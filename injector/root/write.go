@@ -27,9 +27,9 @@ func (r *Root) WriteFile(name string, body []byte, mode uint32) error {
 	want := state{kind: regular, mode: mode, body: body}
 	want.uid, want.gid = unix.Geteuid(), unix.Getegid()
 	temp := tempPrefix + s.id
-	err = s.makeFile(fd, temp, want)
+	err = s.makeFile(fd, temp, want, nil)
 	if err == nil {
-		err = ignorePermission(r.label(r.sys, fd, temp, path.Clean("/"+name), 0, labelOf(fd, path.Base(name))))
+		err = ignorePermission(r.label(r.sys, fd, temp, path.Clean("/"+name), 0, attrOf(fd, path.Base(name), labelAttr)))
 	}
 	if err != nil {
 		r.sys.Unlink(fd, temp, 0)
