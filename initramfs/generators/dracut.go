@@ -26,14 +26,11 @@ var (
 	dracutLate string
 )
 
-// dracutInstall bakes after every run of dracut for a new kernel, by the hook
-// of Debian's kernel packages.
-const dracutInstall = `put a script into /etc/kernel/postinst.d, named so that it runs behind dracut's, that runs: ` +
-	`boothook bake --initrd "/boot/initrd.img-$1" --out "/boot/initrd.new" && mv /boot/initrd.new "/boot/initrd.img-$1"`
+const dracutInstall = "install the boothook package, whose module dracut puts into every initrd"
 
 const (
-	dracutEarlyHook = "cmdline/00-boothook.sh"
-	dracutLateHook  = "pre-pivot/99-boothook.sh"
+	dracutEarlyHook = "cmdline/00-boothook-early.sh"
+	dracutLateHook  = "pre-pivot/99-boothook-late.sh"
 	dracutLib       = "/lib/dracut-lib.sh"
 )
 

@@ -19,6 +19,10 @@ import (
 // is in init-bottom: the root is final only after overlayroot, and /dev moves
 // away in udev's script. It is never in local-bottom, where growroot unmounts
 // the root.
+//
+// An installed boothook comes to the same places by a hook of mkinitramfs,
+// which makes the ORDER files with tsort(1): scripts that wait for no other
+// come in the order of their names there. Hence the names of ours.
 type initramfsTools struct{}
 
 var (
@@ -32,7 +36,8 @@ const (
 	initTop    = "/scripts/init-top"
 	initBottom = "/scripts/init-bottom"
 	orderFile  = "/ORDER"
-	ownScript  = "/boothook"
+	ownEarly   = initTop + "/00-boothook"
+	ownLate    = initBottom + "/u-boothook" // behind overlayroot, before udev
 	// orderTail follows every script in an ORDER file: what the script
 	// wrote for those behind it.
 	orderTail = "[ -e /conf/param.conf ] && . /conf/param.conf\n"
@@ -41,7 +46,7 @@ const (
 func (initramfsTools) Name() string { return "initramfs-tools" }
 
 func (initramfsTools) Install() string {
-	return `put a script into /etc/initramfs/post-update.d that runs: boothook bake --initrd "$2" --out "$2.new" && mv "$2.new" "$2"`
+	return "install the boothook package, whose hook runs in every update-initramfs"
 }
 
 func (initramfsTools) Detect(t *archive.Tree) bool {
@@ -57,12 +62,12 @@ func (initramfsTools) Calls(t *archive.Tree) ([]archive.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	top = insertCall(top, 0, initTop+ownScript)
-	bottom = insertCall(bottom, lateLine(bottom), initBottom+ownScript)
+	top = insertCall(top, 0, ownEarly)
+	bottom = insertCall(bottom, lateLine(bottom), ownLate)
 	return []archive.File{
-		script(initTop+ownScript, initramfsToolsEarly),
+		script(ownEarly, initramfsToolsEarly),
 		text(initTop+orderFile, strings.Join(top, "")),
-		script(initBottom+ownScript, initramfsToolsLate),
+		script(ownLate, initramfsToolsLate),
 		text(initBottom+orderFile, strings.Join(bottom, "")),
 	}, nil
 }
@@ -112,28 +117,28 @@ func callOf(lines []string, name string) int {
 }
 
 func (initramfsTools) Check(t *archive.Tree) error {
-	for _, stage := range []string{initTop, initBottom} {
+	for stage, own := range map[string]string{initTop: ownEarly, initBottom: ownLate} {
 		lines, err := readOrder(t, stage)
 		if err != nil {
 			return err
 		}
-		at := callOf(lines, stage+ownScript)
+		at := callOf(lines, own)
 		if at < 0 {
-			return fmt.Errorf("%s%s does not list %s%s", stage, orderFile, stage, ownScript)
+			return fmt.Errorf("%s%s does not list %s", stage, orderFile, own)
 		}
 		if stage == initBottom && callOf(lines, initBottom+"/udev") >= 0 && at > callOf(lines, initBottom+"/udev") &&
 			callOf(lines, initBottom+"/overlayroot") < 0 {
-			return fmt.Errorf("%s%s calls %s after udev, when /dev is gone", stage, orderFile, ownScript)
+			return fmt.Errorf("%s%s calls %s after udev, when /dev is gone", stage, orderFile, own)
 		}
-		if err := executable(t, stage+ownScript); err != nil {
+		if err := executable(t, own); err != nil {
 			return err
 		}
-		data, err := t.ReadFile(stage + ownScript)
+		data, err := t.ReadFile(own)
 		if err != nil {
 			return err
 		}
 		if !strings.Contains(string(data), Agent) {
-			return fmt.Errorf("%s%s does not call %s", stage, ownScript, Agent)
+			return fmt.Errorf("%s does not call %s", own, Agent)
 		}
 	}
 	return nil

@@ -64,17 +64,17 @@ func TestInitramfsToolsOrder(t *testing.T) {
 		wantT, wantB string
 	}{
 		{"Debian 12", order("init-top", "all_generic_ide", "blacklist", "udev"), order("init-bottom", "udev"),
-			order("init-top", "boothook", "all_generic_ide", "blacklist", "udev"), order("init-bottom", "boothook", "udev")},
+			order("init-top", "00-boothook", "all_generic_ide", "blacklist", "udev"), order("init-bottom", "u-boothook", "udev")},
 		{"nothing in a stage", order("init-top", "udev"), "-",
-			order("init-top", "boothook", "udev"), order("init-bottom", "boothook")},
+			order("init-top", "00-boothook", "udev"), order("init-bottom", "u-boothook")},
 		{"overlayroot before udev", "-", order("init-bottom", "overlayroot", "udev"),
-			order("init-top", "boothook"), order("init-bottom", "overlayroot", "boothook", "udev")},
+			order("init-top", "00-boothook"), order("init-bottom", "overlayroot", "u-boothook", "udev")},
 		{"overlayroot after udev", "-", order("init-bottom", "udev", "overlayroot", "last"),
-			order("init-top", "boothook"), order("init-bottom", "udev", "overlayroot", "boothook", "last")},
+			order("init-top", "00-boothook"), order("init-bottom", "udev", "overlayroot", "u-boothook", "last")},
 		{"no udev", "-", order("init-bottom", "plymouth"),
-			order("init-top", "boothook"), order("init-bottom", "plymouth", "boothook")},
+			order("init-top", "00-boothook"), order("init-bottom", "plymouth", "u-boothook")},
 		{"lines of others stay, even odd ones", "# a comment\n\n/scripts/init-top/udev   \"$@\"", "-",
-			order("init-top", "boothook") + "# a comment\n\n/scripts/init-top/udev   \"$@\"\n", order("init-bottom", "boothook")},
+			order("init-top", "00-boothook") + "# a comment\n\n/scripts/init-top/udev   \"$@\"\n", order("init-bottom", "u-boothook")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -122,10 +122,10 @@ func TestInitramfsToolsCheck(t *testing.T) {
 	}
 	base = append(debian(nil), calls...)
 	for want, spoil := range map[string]archive.File{
-		"is not executable": text("/scripts/init-top/boothook", initramfsToolsEarly),
-		"does not call":     script("/scripts/init-bottom/boothook", "#!/bin/sh\n"),
+		"is not executable": text("/scripts/init-top/00-boothook", initramfsToolsEarly),
+		"does not call":     script("/scripts/init-bottom/u-boothook", "#!/bin/sh\n"),
 		"does not list":     text("/scripts/init-top/ORDER", order("init-top", "udev")),
-		"after udev":        text("/scripts/init-bottom/ORDER", order("init-bottom", "udev", "boothook")),
+		"after udev":        text("/scripts/init-bottom/ORDER", order("init-bottom", "udev", "u-boothook")),
 	} {
 		if err := (initramfsTools{}).Check(extended(t, base, spoil)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

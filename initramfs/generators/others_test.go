@@ -37,11 +37,11 @@ func TestGenerators(t *testing.T) {
 		early string // where the call ends up
 		late  string
 	}{
-		{"initramfs-tools", debian(nil), "/scripts/init-top/boothook", "/scripts/init-bottom/boothook"},
+		{"initramfs-tools", debian(nil), "/scripts/init-top/00-boothook", "/scripts/init-bottom/u-boothook"},
 		{"systemd", systemdTree(), "/usr/lib/systemd/system/initrd.target.wants/boothook-early.service", "/lib/systemd/system/boothook-late.service"},
 		{"dracut with systemd", append(systemdTree(), text("/usr/lib/dracut-lib.sh", "")), "/lib/systemd/system/boothook-early.service", "/lib/systemd/system/initrd.target.wants/boothook-late.service"},
-		{"dracut", dracutTree("/lib/dracut/hooks"), "/usr/lib/dracut/hooks/cmdline/00-boothook.sh", "/usr/lib/dracut/hooks/pre-pivot/99-boothook.sh"},
-		{"dracut", dracutTree(`"/var/lib/dracut/hooks"`), "/var/lib/dracut/hooks/cmdline/00-boothook.sh", "/var/lib/dracut/hooks/pre-pivot/99-boothook.sh"},
+		{"dracut", dracutTree("/lib/dracut/hooks"), "/usr/lib/dracut/hooks/cmdline/00-boothook-early.sh", "/usr/lib/dracut/hooks/pre-pivot/99-boothook-late.sh"},
+		{"dracut", dracutTree(`"/var/lib/dracut/hooks"`), "/var/lib/dracut/hooks/cmdline/00-boothook-early.sh", "/var/lib/dracut/hooks/pre-pivot/99-boothook-late.sh"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.want, func(t *testing.T) {
