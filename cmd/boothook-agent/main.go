@@ -8,6 +8,9 @@
 //	                                    the whole cycle by hand, on a directory,
 //	                                    in this network namespace
 //	boothook-agent platform             which cloud this is, and why
+//	/init                               all of an initramfs that "boothook
+//	                                    build" made
+//	/sbin/modprobe -q -- NAME           what the kernel itself calls there
 //
 // It reads the kernel's command line; package words lists what it knows.
 // The exit status is 0 when it is done, 1 when it failed and 2 when it was
@@ -25,6 +28,7 @@ import (
 	"time"
 
 	"boothook/initramfs/agent"
+	"boothook/initramfs/pid1"
 	"boothook/injector/hooks"
 	"boothook/netboot/platform"
 )
@@ -38,7 +42,15 @@ func main() {
 	if hooks.IsInit(os.Args) {
 		os.Exit(hooks.Init())
 	}
-	err := run(context.Background(), os.Args[1:])
+	env := agent.Env{Version: version, Run: "/run/boothook", Sysfs: "/sys"}
+	if pid1.IsInit(os.Args) {
+		_ = pid1.Run(context.Background(), env) // it has said what is wrong
+		os.Exit(1)
+	}
+	if pid1.IsModprobe(os.Args) {
+		os.Exit(pid1.Modprobe(context.Background(), os.Args[1:]))
+	}
+	err := run(context.Background(), env, os.Args[1:])
 	switch {
 	case err == nil:
 		os.Exit(0)
@@ -50,11 +62,10 @@ func main() {
 	os.Exit(1)
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, env agent.Env, args []string) error {
 	if len(args) == 0 {
 		return errUsage
 	}
-	env := agent.Env{Version: version, Run: "/run/boothook", Sysfs: "/sys"}
 	switch args[0] {
 	case "early":
 		return agent.Early(env)
@@ -119,8 +130,9 @@ func work(ctx context.Context, env agent.Env, args []string) error {
 
 func byHand(ctx context.Context, env agent.Env, args []string) error {
 	var root string
-	// --sys is where the machine is identified, for tests.
-	err := options(args, map[string]*string{"root": &root, "cmdline": &env.Cmdline, "run": &env.Run, "sys": &env.Sysfs})
+	// --sys is where the machine is identified, for tests; --volatile makes a
+	// root that can never be written seem to be: see agent.Env.
+	err := options(args, map[string]*string{"root": &root, "cmdline": &env.Cmdline, "run": &env.Run, "sys": &env.Sysfs, "volatile": &env.Volatile})
 	if err != nil || root == "" {
 		return errors.Join(errUsage, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"boothook/initramfs/agent"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -73,7 +75,7 @@ func TestOptions(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{nil, {"nonsense"}, {"late"}, {"run"}, {"run", "--root", "/a", "more"}, {"work"}, {"work", "x"}} {
-		if err := run(t.Context(), args); !errors.Is(err, errUsage) {
+		if err := run(t.Context(), agent.Env{}, args); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v, want the usage", args, err)
 		}
 	}

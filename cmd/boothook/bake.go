@@ -7,9 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -36,10 +33,10 @@ makes it anew, without boothook: bake that one again, or install boothook for
 the generator; the last line of the output says how.`
 
 type bakeFlags struct {
-	initrd, out, agent, tls, ca string
-	moduleNames                 string
-	check, undo, json           bool
-	opts                        bake.Options
+	inputs
+	initrd, out, moduleNames string
+	check, undo, json        bool
+	opts                     bake.Options
 }
 
 func runBake(_ context.Context, e env, args []string) error {
@@ -57,7 +54,10 @@ func runBake(_ context.Context, e env, args []string) error {
 		fmt.Fprintf(e.stdout, "%s is what %s was before it was baked\n", b.out, b.initrd)
 		return nil
 	}
-	if err := b.readInputs(); err != nil {
+	if err := b.inputs.find(false); err != nil {
+		return err
+	}
+	if err := b.inputs.read(&b.opts, nil); err != nil {
 		return err
 	}
 	rep, err := bake.File(b.initrd, b.out, b.opts)
@@ -73,9 +73,7 @@ func parseBake(e env, args []string) (*bakeFlags, error) {
 	fs := newFlags(e, "bake", bakeSynopsis, bakeLong)
 	fs.StringVar(&b.initrd, "initrd", "", "the initrd to start from")
 	fs.StringVar(&b.out, "out", "", "where the result goes")
-	fs.StringVar(&b.agent, "agent", "", "the agent (default: boothook-agent beside this program)")
-	fs.StringVar(&b.tls, "tls", "", "the boothook-tls to include, for https addresses; \"none\" for none (default: boothook-tls beside the agent, if it is there)")
-	fs.StringVar(&b.ca, "ca", "", "a file of CA certificates (PEM) to include")
+	b.inputs.declare(fs)
 	fs.StringVar(&b.opts.Cmdline, "cmdline", "", "kernel words that hold unless the real ones say otherwise")
 	fs.StringVar(&b.opts.Modules, "modules", "", "a folder like /lib/modules/VERSION: add what the initrd lacks of network and seed drivers")
 	fs.StringVar(&b.moduleNames, "module-names", "", "the modules to add, separated by commas, instead of the usual ones")
@@ -90,7 +88,7 @@ func parseBake(e env, args []string) (*bakeFlags, error) {
 		return nil, usagef("bake: %v", err)
 	}
 	b.opts.Compress = archive.Compression(compress)
-	b.opts.ModuleNames = strings.FieldsFunc(b.moduleNames, func(r rune) bool { return r == ',' })
+	b.opts.ModuleNames = splitNames(b.moduleNames)
 	switch {
 	case fs.NArg() > 0:
 		return nil, usagef("bake takes no argument %q", fs.Arg(0))
@@ -114,43 +112,6 @@ func compressions() string {
 		names = append(names, string(c))
 	}
 	return strings.Join(names, " ")
-}
-
-// readInputs reads the files that are to be baked in.
-func (b *bakeFlags) readInputs() error {
-	if b.agent == "" {
-		self, err := os.Executable()
-		if err != nil { // no /proc, as in a chroot where an image is made
-			self, err = exec.LookPath(os.Args[0])
-		}
-		if err != nil {
-			return fmt.Errorf("find the agent: %w", err)
-		}
-		b.agent = filepath.Join(filepath.Dir(self), "boothook-agent")
-	}
-	if b.tls == "" {
-		b.tls = filepath.Join(filepath.Dir(b.agent), "boothook-tls")
-		if _, err := os.Stat(b.tls); errors.Is(err, os.ErrNotExist) {
-			b.tls = "none"
-		}
-	}
-	if b.tls == "none" {
-		b.tls = ""
-	}
-	for _, in := range []struct {
-		name string
-		to   *[]byte
-	}{{b.agent, &b.opts.Agent}, {b.tls, &b.opts.TLS}, {b.ca, &b.opts.CAs}} {
-		if in.name == "" {
-			continue
-		}
-		data, err := os.ReadFile(in.name)
-		if err != nil {
-			return err
-		}
-		*in.to = data
-	}
-	return nil
 }
 
 func bakeHint(err error) error {

@@ -44,6 +44,7 @@ func commands() []command {
 		{"apply", "do to a root what user-data asks for", runApply},
 		{"bake", "put the agent into an initrd", runBake},
 		{"boot", "boot an image in QEMU with simulated metadata and show what happened", runBoot},
+		{"build", "make a whole initramfs with the agent as its init", runBuild},
 		{"lint", "check user-data", runLint},
 		{"parts", "list the parts of user-data", runParts},
 		{"plan", "show what user-data would write to a root", runPlan},

@@ -98,7 +98,7 @@ func RunByHand(ctx context.Context, e Env, root string) (*report.Report, error) 
 }
 
 func newBoot(e Env) (*boot, error) {
-	options, err := e.words()
+	options, err := e.Words()
 	if err != nil {
 		return nil, err
 	}

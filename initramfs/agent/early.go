@@ -22,7 +22,7 @@ import (
 // sends nothing and leaves nobody behind.
 func Early(e Env) error {
 	start := e.now()
-	options, err := e.words()
+	options, err := e.Words()
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,10 @@ type Env struct {
 	// ByHand says that no initrd is around us: no udev to wait for, any
 	// Ethernet link will do, the root is a directory that is there already.
 	ByHand bool
+	// Volatile is, where ByHand, the directory in memory that holds what is
+	// laid over a root that can never be written, and stays mounted; empty:
+	// such a root is refused.
+	Volatile string
 	// LogTo takes the log; nil means the kernel log.
 	LogTo io.Writer
 }
@@ -59,8 +63,8 @@ func (Env) now() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// words reads the command lines.
-func (e *Env) words() (words.Options, error) {
+// Words reads the command lines: the kernel's, and the one that was baked in.
+func (e *Env) Words() (words.Options, error) {
 	if e.ByHand {
 		return words.Parse("", e.Cmdline), nil
 	}

@@ -19,7 +19,7 @@ import (
 // something was lost. Without a worker it says so and returns: the boot goes
 // on with the root as it is.
 func Late(ctx context.Context, e Env, root string) error {
-	options, err := e.words()
+	options, err := e.Words()
 	if err != nil {
 		return err
 	}
@@ -44,10 +44,10 @@ func Late(ctx context.Context, e Env, root string) error {
 	})
 	if err != nil {
 		e.reportLoss(log, err)
-		return e.onError(ctx, log, options.OnError)
+		return e.OnError(ctx, log, options.OnError)
 	}
 	if answer.Failures > 0 {
-		return e.onError(ctx, log, options.OnError)
+		return e.OnError(ctx, log, options.OnError)
 	}
 	return nil
 }
@@ -89,8 +89,8 @@ func (e *Env) lastWords() string {
 	return string(text[:min(len(text), maxTrace)])
 }
 
-// onError does what boothook.onerror= asks for.
-func (e *Env) onError(ctx context.Context, log *Log, policy words.OnError) error {
+// OnError does what boothook.onerror= asks for.
+func (e *Env) OnError(ctx context.Context, log *Log, policy words.OnError) error {
 	switch policy {
 	case words.Shell:
 		log.Warnf("boothook.onerror=shell: a shell on the console; leave it to go on booting")

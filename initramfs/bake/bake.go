@@ -1,5 +1,5 @@
 // Package bake puts the agent into an initrd that something else has made,
-// by appending one segment to it.
+// by appending one segment to it, or builds a whole initramfs around it.
 //
 // In go an initrd and what is to be in it. Out comes the tail to append,
 // byte for byte the same for the same input, and a Report of what was found
@@ -10,6 +10,7 @@ package bake
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -136,12 +137,16 @@ func (in *Initrd) files(o Options) ([]archive.File, error) {
 }
 
 func (in *Initrd) programs(o Options) ([]archive.File, error) {
-	machine := machineOf(in.Tree)
+	return programs(generators.Agent, machineOf(in.Tree), o)
+}
+
+// programs are the agent, at the given place, and what it runs.
+func programs(agentAt string, machine elf.Machine, o Options) ([]archive.File, error) {
 	if err := checkBinary(o.Agent, machine); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
 	const mode = archive.TypeRegular | 0o755
-	files := []archive.File{{Name: generators.Agent, Mode: mode, Data: o.Agent}}
+	files := []archive.File{{Name: agentAt, Mode: mode, Data: o.Agent}}
 	if len(o.TLS) > 0 {
 		if err := checkBinary(o.TLS, machine); err != nil {
 			return nil, fmt.Errorf("boothook-tls: %w", err)
@@ -156,12 +161,17 @@ func (in *Initrd) settings(o Options) ([]archive.File, error) {
 	if in.Tree.Newest <= o.Now.Unix() {
 		m.NotBefore = in.Tree.Newest
 	}
+	return settings(m, o)
+}
+
+// settings are the files that the agent reads.
+func settings(m Mark, o Options) ([]archive.File, error) {
 	mark, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
 	const mode = archive.TypeRegular | 0o644
-	files := []archive.File{{Name: markAt, Mode: mode, Data: append(mark, '\n')}}
+	files := []archive.File{{Name: generators.MarkAt, Mode: mode, Data: append(mark, '\n')}}
 	if len(o.CAs) > MaxCAs {
 		return nil, fmt.Errorf("%w: certificates of %d bytes", archive.ErrTooLarge, len(o.CAs))
 	}

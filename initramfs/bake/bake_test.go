@@ -191,9 +191,9 @@ func TestOriginalRefuses(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"appended": append(append(slices.Clone(baked), make([]byte, -len(baked)&3+4)...), more.Bytes()...),
-		"lying":    initrd(t, archive.Zstd, file(markAt, 0o644, `{"schema":1,"initrd_size":4}`)),
-		"future":   initrd(t, archive.Zstd, file(markAt, 0o644, `{"schema":2}`)),
-		"broken":   initrd(t, archive.Zstd, file(markAt, 0o644, `{`)),
+		"lying":    initrd(t, archive.Zstd, file(generators.MarkAt, 0o644, `{"schema":1,"initrd_size":4}`)),
+		"future":   initrd(t, archive.Zstd, file(generators.MarkAt, 0o644, `{"schema":2}`)),
+		"broken":   initrd(t, archive.Zstd, file(generators.MarkAt, 0o644, `{`)),
 	} {
 		if _, _, err := bake(t, data, Options{Agent: agent, Replace: true}); err == nil {
 			t.Errorf("%s: replaced", name)

@@ -21,9 +21,6 @@ const (
 	maxIndex  = 16 << 20 // bytes of the largest of depmod's files
 )
 
-// markAt is the file by which a baked initrd is known.
-const markAt = "/usr/lib/boothook/baked.json"
-
 // Errors that callers may want to tell apart.
 var (
 	ErrBaked    = errors.New("bake: boothook is in this initrd already")
@@ -88,7 +85,7 @@ func keepTexts(name string, size int64, head []byte) bool {
 }
 
 func readMark(t *archive.Tree) (*Mark, error) {
-	data, err := t.ReadFile(markAt)
+	data, err := t.ReadFile(generators.MarkAt)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -97,10 +94,10 @@ func readMark(t *archive.Tree) (*Mark, error) {
 	}
 	m := &Mark{}
 	if err := json.Unmarshal(data, m); err != nil {
-		return nil, fmt.Errorf("read %s: %w", markAt, err)
+		return nil, fmt.Errorf("read %s: %w", generators.MarkAt, err)
 	}
 	if m.Schema != 1 {
-		return nil, fmt.Errorf("read %s: schema %d, this version knows 1", markAt, m.Schema)
+		return nil, fmt.Errorf("read %s: schema %d, this version knows 1", generators.MarkAt, m.Schema)
 	}
 	return m, nil
 }
@@ -112,12 +109,12 @@ func (in *Initrd) Original() (int64, error) {
 		return 0, ErrNotBaked
 	}
 	last := in.Segments[len(in.Segments)-1]
-	if node, _, err := in.Tree.Lookup(markAt); err != nil || node.Segment != last.Index {
+	if node, _, err := in.Tree.Lookup(generators.MarkAt); err != nil || node.Segment != last.Index {
 		return 0, errors.New("something was appended after boothook's segment; make the initrd anew")
 	}
 	size := in.Mark.InitrdSize
 	if size <= 0 || size > last.Offset || len(in.Segments) < 2 || end(in.Segments[len(in.Segments)-2]) > size {
-		return 0, fmt.Errorf("%s says that the initrd had %d bytes, which cannot be", markAt, size)
+		return 0, fmt.Errorf("%s says that the initrd had %d bytes, which cannot be", generators.MarkAt, size)
 	}
 	return size, nil
 }

@@ -27,6 +27,15 @@ const otherModules = "virtio_pci virtio_mmio hv_vmbus pci_hyperv af_packet virti
 // its metadata. What a kernel does not have, or has built in, is left out.
 func DefaultModules() []string { return strings.Fields(networkModules + " " + otherModules) }
 
+// rootModules are what a root can be on beside what DefaultModules has: disks,
+// file systems, and what lies between them.
+const rootModules = "ahci ata_piix mptspi mptsas megaraid_sas mpt3sas virtio_console xen_scsifront " +
+	"ext4 xfs btrfs squashfs erofs overlay loop dm_mod dm_crypt dm_verity dm_snapshot dm_thin_pool crc32c_intel crc32c"
+
+// BuildModules lists what any of the machines may need that a whole initramfs
+// is to boot.
+func BuildModules() []string { return append(DefaultModules(), strings.Fields(rootModules)...) }
+
 // A tree's modules of one kernel version.
 type installed struct {
 	dir   string            // /lib/modules/VERSION

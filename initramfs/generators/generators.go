@@ -42,6 +42,7 @@ type Generator interface {
 // All lists the generators in the order in which they are asked.
 func All() []Generator {
 	return []Generator{
+		whole{},
 		initramfsTools{},
 		dracutSystemd(),
 		dracutPlain{},

@@ -19,7 +19,7 @@ const (
 // buses are the directories of /sys/bus that are looked at. USB is not among
 // them: its network adapters announce no class of their own, and no cloud or
 // server boots from one.
-var buses = [...]string{"pci", "virtio", "vmbus", "xen", "acpi", "platform"}
+var buses = [...]string{"pci", "virtio", "vmbus", "xen", "acpi", "platform", "scsi"}
 
 // classSigns tells classes by the beginning of a modalias.
 var classSigns = [...]struct {
@@ -33,6 +33,8 @@ var classSigns = [...]struct {
 	{"vmbus:f8615163df3e46c5913ff2d2f965ed0e", Network}, // linux/hyperv.h, HV_NIC_GUID
 	{"vmbus:ba6163d904a14d29b60572e2ffb1dc7f", Storage}, // HV_SCSI_GUID
 	{"vmbus:3241263286cb44a29b5c50d1417354f5", Storage}, // HV_IDE_GUID
+	{"scsi:t-0x00", Storage},                            // scsi/scsi_proto.h: a disk,
+	{"scsi:t-0x05", Storage},                            // and a CD
 	{"xen:vif", Network},
 	{"xen:vbd", Storage},
 	{"of:Nethernet", Network},

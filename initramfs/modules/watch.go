@@ -11,27 +11,38 @@ import (
 )
 
 // kernelGroup is the multicast group on which the kernel itself announces
-// devices (lib/kobject_uevent.c); maxUevent bounds such an event in bytes.
+// devices (lib/kobject_uevent.c); MaxUevent bounds such an event in bytes.
 const (
 	kernelGroup = 1
-	maxUevent   = 8 << 10
+	MaxUevent   = 8 << 10
 )
+
+// Uevents opens a socket on which each read gives one event of the kernel:
+// "ACTION@DEVPATH" and then KEY=VALUE, each ended by NUL. ENOBUFS says that
+// some were lost.
+func Uevents() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	if err != nil {
+		return nil, fmt.Errorf("open uevent socket: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (kernelGroup - 1)}); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("bind uevent socket: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "uevent"), nil
+}
 
 // Watch does what LoadFor does, and again whenever a device of the class
 // appears, until ctx ends; it returns ctx's error then. Failures to load are
 // logged: a device without its driver is not the end of watching.
 func (l *Loader) Watch(ctx context.Context, class Class) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	sock, err := Uevents()
 	if err != nil {
-		return fmt.Errorf("open uevent socket: %w", err)
+		return err
 	}
-	sock := os.NewFile(uintptr(fd), "uevent")
 	defer sock.Close()
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (kernelGroup - 1)}); err != nil {
-		return fmt.Errorf("bind uevent socket: %w", err)
-	}
 	defer context.AfterFunc(ctx, func() { sock.Close() })()
-	buf := make([]byte, maxUevent)
+	buf := make([]byte, MaxUevent)
 	for {
 		_ = l.LoadFor(ctx, class) // logged already, module by module
 		for again := false; !again; {
@@ -50,8 +61,7 @@ func (l *Loader) Watch(ctx context.Context, class Class) error {
 	}
 }
 
-// announces says whether a uevent of the kernel, "ACTION@DEVPATH" and then
-// KEY=VALUE, each ended by NUL, brings a device of the class.
+// announces says whether a uevent brings a device of the class.
 func (c Class) announces(event []byte) bool {
 	fields := bytes.Split(event, []byte{0})
 	if !bytes.HasPrefix(fields[0], []byte("add@")) {

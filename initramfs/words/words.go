@@ -55,6 +55,7 @@ type Options struct {
 	Net     Net
 	Source  Source
 	Inject  Inject
+	Root    Root
 	// Warnings names the words that were not understood.
 	Warnings []instance.Problem
 }
@@ -109,7 +110,8 @@ type Inject struct {
 func Parse(baked, kernel string) Options {
 	o := Options{Mode: On, OnError: Continue,
 		Net:    Net{Timeout: DefaultTimeout},
-		Inject: Inject{HookTimeout: DefaultHookTimeout}}
+		Inject: Inject{HookTimeout: DefaultHookTimeout},
+		Root:   Root{Wait: DefaultRootWait, Fsck: "auto"}}
 	o.read(baked, "baked-in words")
 	floor := o
 	o.read(kernel, "kernel command line")
@@ -158,6 +160,9 @@ func (o *Options) tighten(floor Options) {
 
 // apply reads one word. Words of others are none of our business.
 func (o *Options) apply(w word) error {
+	if err := o.Root.apply(w); err != nil {
+		return err
+	}
 	switch w.key {
 	case "boothook":
 		return o.mode(w.value)

@@ -12,7 +12,8 @@ import (
 
 func defaults(change func(*Options)) Options {
 	o := Options{Mode: On, OnError: Continue, Net: Net{Timeout: DefaultTimeout},
-		Inject: Inject{HookTimeout: DefaultHookTimeout}}
+		Inject: Inject{HookTimeout: DefaultHookTimeout},
+		Root:   Root{Wait: DefaultRootWait, Fsck: "auto"}}
 	change(&o)
 	return o
 }
@@ -27,7 +28,19 @@ func TestParse(t *testing.T) {
 		name, baked, kernel string
 		want                Options
 	}{
-		{"nothing", "", "root=/dev/vda ro quiet", defaults(func(*Options) {})},
+		{"nothing", "", "quiet", defaults(func(*Options) {})},
+		{"a root", "root=LABEL=baked rw", `root="LABEL=my root" rootfstype=ext4,xfs rootflags=noatime,subvol=@ rootdelay=5 ro init=/bin/x fsck.mode=skip rd.modules_load=a,b modules_load=c`,
+			defaults(func(o *Options) {
+				o.Root = Root{Device: "LABEL=my root", FSType: "ext4,xfs", Flags: "noatime,subvol=@", Wait: 5 * time.Second,
+					Init: "/bin/x", Fsck: "skip", Modules: []string{"a", "b", "c"}}
+			})},
+		{"a root to wait for", "", "rw rootdelay=3 rootwait", defaults(func(o *Options) { o.Root.ReadWrite, o.Root.Wait = true, 0 })},
+		{"no root to wait for", "", "rootdelay=0", defaults(func(o *Options) { o.Root.Wait = 1 })},
+		{"bad words about the root", "", "rootdelay=long fsck.mode=maybe", defaults(func(o *Options) {
+			o.Warnings = []instance.Problem{
+				warning(kernel, "rootdelay=long: want a number of seconds, at most 3600"),
+				warning(kernel, "fsck.mode=maybe: want auto, force or skip")}
+		})},
 		{"off", "", "boothook=off", defaults(func(o *Options) { o.Mode = Off })},
 		{"cloud-init's own off", "", "cloud-init=disabled", defaults(func(o *Options) { o.Mode = Off })},
 		{"last wins", "", "boothook=off boothook=dry-run", defaults(func(o *Options) { o.Mode = DryRun })},
@@ -70,7 +83,7 @@ func TestParse(t *testing.T) {
 			o.Source.Names = []string{"gce"}
 		})},
 		{"a root on the network", "", "root=/dev/nfs ip=dhcp", defaults(func(o *Options) {
-			o.Net.Foreign, o.Net.ForeignIP = true, "dhcp"
+			o.Net.Foreign, o.Net.ForeignIP, o.Root.Device = true, "dhcp", "/dev/nfs"
 		})},
 		{"dracut's network", "", "rd.neednet=1", defaults(func(o *Options) { o.Net.Foreign = true })},
 		{"cc", "", `quiet cc: {hostname: a}\nruncmd: [b] end_cc ro cc: x: 1`, defaults(func(o *Options) {

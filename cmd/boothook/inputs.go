@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/ldd"
+
+	"boothook/initramfs/archive"
+	"boothook/initramfs/bake"
+)
+
+// inputs are the files that bake and build put in.
+type inputs struct {
+	agent, tls, ca, rescue string
+}
+
+func (in *inputs) declare(fs *flag.FlagSet) {
+	fs.StringVar(&in.agent, "agent", "", "the agent (default: boothook-agent beside this program)")
+	fs.StringVar(&in.tls, "tls", "", "the boothook-tls to include, for https addresses; \"none\" for none (default: boothook-tls beside the agent, if it is there)")
+	fs.StringVar(&in.ca, "ca", "", "a file of CA certificates (PEM) to include")
+}
+
+// find fills in what was not given: what lies beside this program.
+func (in *inputs) find(rescue bool) error {
+	if in.agent == "" {
+		self, err := os.Executable()
+		if err != nil { // no /proc, as in a chroot where an image is made
+			self, err = exec.LookPath(os.Args[0])
+		}
+		if err != nil {
+			return fmt.Errorf("find the agent: %w", err)
+		}
+		in.agent = filepath.Join(filepath.Dir(self), "boothook-agent")
+	}
+	if in.tls == "" {
+		in.tls = filepath.Join(filepath.Dir(in.agent), "boothook-tls")
+		if _, err := os.Stat(in.tls); errors.Is(err, os.ErrNotExist) {
+			in.tls = "none"
+		}
+	}
+	if in.tls == "none" {
+		in.tls = ""
+	}
+	if rescue && in.rescue == "" {
+		in.rescue = filepath.Join(filepath.Dir(in.agent), "boothook-rescue")
+		if _, err := os.Stat(in.rescue); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("--rescue: %w\nboothook: hint: \"make rescue\" builds it from u-root", err)
+		}
+	}
+	return nil
+}
+
+// read reads them; rescue may be nil.
+func (in *inputs) read(o *bake.Options, rescue *[]byte) error {
+	for _, f := range []struct {
+		name string
+		to   *[]byte
+	}{{in.agent, &o.Agent}, {in.tls, &o.TLS}, {in.ca, &o.CAs}, {in.rescue, rescue}} {
+		if f.name == "" {
+			continue
+		}
+		data, err := os.ReadFile(f.name)
+		if err != nil {
+			return err
+		}
+		*f.to = data
+	}
+	return nil
+}
+
+func splitNames(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+// maxIncluded bounds all included files in bytes.
+const maxIncluded = 256 << 20
+
+// readIncludes reads what --include names, as FILE or FILE=PATH, and the
+// libraries that the programs among them need, which the system's own dynamic
+// linker lists. A symbolic link comes with what it leads to.
+func readIncludes(includes []string) ([]archive.File, error) {
+	c := included{files: map[string]archive.File{}}
+	for _, include := range includes {
+		name, at, _ := strings.Cut(include, "=")
+		name, err := filepath.Abs(name)
+		if err != nil {
+			return nil, err
+		}
+		if at == "" {
+			at = name
+		}
+		if err := c.add(name, at); err != nil {
+			return nil, fmt.Errorf("--include %s: %w", name, err)
+		}
+		needed, err := ldd.FList(name)
+		if err != nil {
+			return nil, fmt.Errorf("--include %s: list its libraries: %w", name, err)
+		}
+		for _, library := range needed {
+			if library == name {
+				continue
+			}
+			if err := c.add(library, library); err != nil {
+				return nil, fmt.Errorf("--include %s: %w", name, err)
+			}
+		}
+	}
+	files := make([]archive.File, 0, len(c.files))
+	for _, f := range c.files {
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// included are files by their place.
+type included struct {
+	files map[string]archive.File
+	size  int
+}
+
+// add reads a file through links, and gives it its place: a library that is
+// named by several links comes once for each.
+func (c *included) add(name, at string) error {
+	at = filepath.Clean("/" + at)
+	if _, there := c.files[at]; there {
+		return nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "include", Path: name, Err: errors.New("not a regular file")}
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if c.size += len(data); c.size > maxIncluded {
+		return fmt.Errorf("%w: more than %d bytes", archive.ErrTooLarge, maxIncluded)
+	}
+	c.files[at] = archive.File{Name: at, Mode: archive.TypeRegular | uint32(info.Mode().Perm()), Data: data}
+	return nil
+}

@@ -1,0 +1,186 @@
+// Package pid1 is what the agent does where it is the init of an initramfs:
+// the mounts that a system begins with, the drivers of its disks, the root
+// device and its file system, and the pivot into it.
+//
+// In go the kernel's command line and what the kernel says of devices. Out
+// comes the real init in the place of this process, with the arguments and the
+// environment that the kernel gave to this one. Customizing the root is not
+// done here but by a worker, another process of the same program, which the
+// early call leaves behind and the late call asks: whatever becomes of it, the
+// root is booted. Both calls are processes of their own, too.
+//
+// Nothing waits by polling, and nothing waits for ever, unless rootwait or
+// boothook.onerror=shell says so. It never talks to a network and never
+// writes to the root.
+package pid1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"boothook/initramfs/agent"
+	"boothook/initramfs/modules"
+	"boothook/initramfs/words"
+)
+
+const (
+	// target is where the root is mounted before it becomes "/".
+	target = "/sysroot"
+	// earlyTime bounds the early call, which waits for nobody.
+	earlyTime = 20 * time.Second
+	// lateTime bounds the late call, which bounds each stage of the worker
+	// itself and all together to an hour.
+	lateTime = time.Hour + time.Minute
+)
+
+// IsInit says that a program started with these arguments is the init of an
+// initramfs and has to call Run.
+func IsInit(args []string) bool {
+	return os.Getpid() == 1 && len(args) > 0 && filepath.Base(args[0]) == "init"
+}
+
+// A system is the machine as it comes up.
+type system struct {
+	began   moment
+	env     *agent.Env
+	options words.Options
+	log     *agent.Log
+	loader  *modules.Loader // nil if there are no modules
+}
+
+// Run is the boot. It returns only with an error, and then there is nothing
+// that could be booted: the caller ends, and the kernel panics, for which
+// panic= says what follows.
+func Run(ctx context.Context, env agent.Env) error {
+	s := &system{began: now(), env: &env, log: agent.NewLog(false, nil)}
+	// A handler, which exec removes, keeps the runtime from ending PID 1 at
+	// a signal.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	err := guarded(func() error { return s.boot(ctx) })
+	s.log.Errorf("cannot boot: %v", err)
+	return err
+}
+
+// guarded makes a panic an error: PID 1 must not end by one.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
+}
+
+// boot is the story of it.
+func (s *system) boot(ctx context.Context) error {
+	if err := mountBase(); err != nil {
+		return err
+	}
+	options, err := s.env.Words()
+	if err != nil {
+		return err
+	}
+	s.options, s.log = options, agent.NewLog(options.Debug, nil)
+	early := s.call("early")
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s.startLoading(ctx)
+	for {
+		err := guarded(func() error { return s.mountRoot(ctx) })
+		if err == nil {
+			break
+		}
+		s.log.Errorf("no root: %v", err)
+		if perr := s.env.OnError(ctx, s.log, options.OnError); options.OnError != words.Shell || perr != nil {
+			return errors.Join(err, perr)
+		}
+	}
+	stop()
+	if s.wait(early, earlyTime) == nil && options.Mode != words.Off {
+		s.customize()
+	}
+	return s.pivot()
+}
+
+// startLoading begins to load the drivers of disks, those that the kernel
+// shows now and those that it will show.
+func (s *system) startLoading(ctx context.Context) {
+	loader, err := modules.Running(func(line string) { s.log.Debugf("%s", line) })
+	if err != nil {
+		s.log.Warnf("load drivers: %v", err)
+		return
+	}
+	s.loader = loader
+	if err := loader.Load(ctx, s.options.Root.Modules...); err != nil {
+		s.log.Warnf("%v", err)
+	}
+	go func() {
+		if err := loader.Watch(ctx, modules.Storage); err != nil && ctx.Err() == nil {
+			s.log.Warnf("load drivers: %v", err)
+		}
+	}()
+}
+
+// call starts this program again, for one of its commands.
+func (s *system) call(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		s.log.Errorf("%s call: %v", args[0], err)
+		return nil
+	}
+	return cmd
+}
+
+// wait waits for the end of a call, and makes one.
+func (s *system) wait(cmd *exec.Cmd, within time.Duration) error {
+	if cmd == nil {
+		return errors.ErrUnsupported
+	}
+	watchdog := time.AfterFunc(within, func() { _ = cmd.Process.Kill() })
+	defer watchdog.Stop()
+	err := cmd.Wait()
+	if err != nil {
+		s.log.Errorf("%s call: %v", cmd.Args[1], err)
+	}
+	return err
+}
+
+// customize lets the worker have the root. A shell that boothook.onerror asks
+// for runs within the late call, and takes the time it takes.
+func (s *system) customize() {
+	within := lateTime
+	if s.options.OnError == words.Shell {
+		within = 365 * 24 * time.Hour
+	}
+	_ = s.wait(s.call("late", "--root", target), within) // it has been told
+}
+
+// endOthers kills what is still there of the initramfs: the worker, should it
+// hang. A program whose name begins with "@" serves the root file system and
+// stays (systemd's "Root Storage Daemons").
+func (s *system) endOthers() {
+	processes, _ := filepath.Glob("/proc/[1-9]*/exe")
+	for _, exe := range processes {
+		dir := filepath.Dir(exe)
+		name, err := os.Readlink(exe) // a thread of the kernel has none
+		var pid int
+		if _, scanErr := fmt.Sscan(filepath.Base(dir), &pid); err != nil || scanErr != nil || pid == os.Getpid() {
+			continue
+		}
+		if args, err := os.ReadFile(dir + "/cmdline"); err != nil || strings.HasPrefix(string(args), "@") {
+			continue
+		}
+		s.log.Warnf("%s is still running, and is killed", name)
+		_ = unix.Kill(pid, unix.SIGKILL) // it may have ended by now
+	}
+}
