@@ -76,10 +76,12 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		Virtual:    b.env.ByHand,
 		LinkLocal4: b.matched(func(s source.Source) bool { return s.LinkLocal4 }),
 		LinkLocal6: b.matched(func(s source.Source) bool { return s.LinkLocal6 }),
-		// A recognised cloud's network stands more questions than a switch
-		// that guards against floods.
-		Pace: nic.CloudPace,
-		Log:  func(line string) { b.log.Debugf("%s", line) },
+		Log:        func(line string) { b.log.Debugf("%s", line) },
+	}
+	// A recognised cloud's network stands more questions than a switch that
+	// guards against floods.
+	if !slices.ContainsFunc(b.matches, func(m platform.Match) bool { return m.Platform == "" || m.Sign == "" }) {
+		o.Pace = nic.CloudPace
 	}
 	ip := b.options.Net.IP
 	if !b.env.ByHand {

@@ -95,8 +95,8 @@ func again(err error, notYet []int) bool {
 const (
 	firstWait = 20 * time.Millisecond
 	// eagerWait is the ceiling while a service of the hypervisor's is
-	// still coming up. It grows with the time already spent (1/128 of it),
-	// so that the wait never adds more than a hundredth to the whole.
+	// still coming up. It grows with the time already spent (1/256 of it),
+	// so that the wait never adds more than a two-hundredth to the whole.
 	eagerWait = 50 * time.Millisecond
 	// lastWait is the ceiling for everything else.
 	lastWait = time.Second
@@ -111,7 +111,7 @@ type pacer struct {
 
 // wait pauses after err; false means that ctx ended first.
 func (p *pacer) wait(ctx context.Context, err error, distant bool) bool {
-	ceiling := max(eagerWait, min(time.Since(p.start)/128, lastWait))
+	ceiling := max(eagerWait, min(time.Since(p.start)/256, lastWait))
 	var se *StatusError
 	if errors.As(err, &se) && (distant || se.Code == 429) {
 		ceiling = lastWait

@@ -200,7 +200,7 @@ func TestReadyAt(t *testing.T) {
 					t.Fatal(err)
 				}
 				late := time.Since(start) - at
-				if late > max(eagerWait, at/128) {
+				if late > max(eagerWait, at/256) {
 					t.Errorf("noticed %v after it was ready", late)
 				}
 				if dials > 300 {

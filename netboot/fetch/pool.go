@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,12 +13,17 @@ import (
 const (
 	// dialHedge is how long a connection may be in the making before
 	// another is tried beside it: a lost packet costs no more than that,
-	// where the kernel would repeat it after a second.
-	dialHedge = 75 * time.Millisecond
-	// dialFirst is how long the first tries may take. Each round of
-	// failures doubles it, up to dialTimeout.
-	dialFirst   = 300 * time.Millisecond
-	dialTimeout = 3 * time.Second
+	// where the kernel would repeat it after a second. It grows with the time
+	// already spent (1/256 of it), so that in a minute a service that is dark
+	// gets 25 packets a second at first, and some 700 in all.
+	dialHedge = 40 * time.Millisecond
+	// maxHedges is how many such others there may be at a time, as long as
+	// there was no connection; then all count as connections. They make room
+	// after hedgeTimeout, far above what a service takes that is near, and the
+	// last of them are given up as soon as there is one connection.
+	maxHedges    = 7
+	hedgeTimeout = maxHedges * dialHedge
+	dialTimeout  = 3 * time.Second
 	// farTimeout is the limit where more than a handshake is needed: a name
 	// must be resolved, or TLS takes a process and several round trips.
 	farTimeout = 10 * time.Second
@@ -37,16 +41,23 @@ type service struct {
 
 	mu      sync.Mutex
 	conns   []*conn
-	dialing int
+	tries   []*try // connections in the making
 	waiting int
+	began   time.Time     // when the first connection was tried
+	last    time.Time     // when the last was
+	met     bool          // a connection could be made
 	fails   int           // connections that could not be made
-	lost    int           // how many of them because nobody answered
-	failing int           // how many of them since the last that could
 	failure error         // why the last of them could not
 	keeps   bool          // the service kept the last connection open
 	mute    bool          // it left a pipelined request unanswered
 	closed  bool          // the client is
 	changed chan struct{} // closed, and replaced, at every change
+}
+
+// A try is a connection in the making.
+type try struct {
+	hedge  bool // made beside others because they took long
+	cancel context.CancelFunc
 }
 
 func newService(c *Client, u *url.URL) *service {
@@ -60,8 +71,8 @@ func newService(c *Client, u *url.URL) *service {
 func (s *service) open(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.conns)+s.dialing < n && !s.closed {
-		s.dial()
+	for len(s.conns)+len(s.tries) < n && !s.closed {
+		s.dial(false)
 	}
 }
 
@@ -73,7 +84,7 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 	defer s.mu.Unlock()
 	s.waiting++
 	defer func() { s.waiting-- }()
-	fails, lost, late := s.fails, s.lost, false
+	fails := s.fails
 	for {
 		if s.closed {
 			return nil, context.Canceled
@@ -83,36 +94,56 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 			cn.paired = cn.depth > 1
 			return cn, nil
 		}
-		wanted := s.fails == fails && s.waiting > s.dialing
-		late, lost = (late || s.lost > lost) && !s.far, s.lost
-		if (wanted || late && s.dialing > 0) && len(s.conns)+s.dialing < MaxConns {
-			s.dial()
-		}
-		if s.fails > fails && len(s.conns)+s.dialing == 0 {
+		full := len(s.conns)+len(s.tries) >= MaxConns
+		switch {
+		case s.fails == fails && s.waiting > len(s.tries) && !full:
+			s.dial(false)
+		case s.late(full):
+			s.dial(true)
+		case s.fails > fails && len(s.conns)+len(s.tries) == 0:
 			return nil, s.failure
 		}
-		var err error
-		if late, err = s.sleep(ctx); err != nil {
+		if err := s.sleep(ctx); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// hedge is how long after the last try another is made beside it.
+func (s *service) hedge() time.Duration { return max(dialHedge, time.Since(s.began)/256) }
+
+// late says that another connection is to be tried beside those that take long.
+func (s *service) late(full bool) bool {
+	if s.far || len(s.tries) == 0 || time.Since(s.last) < s.hedge() {
+		return false
+	}
+	hedges := 0
+	for _, t := range s.tries {
+		if t.hedge {
+			hedges++
+		}
+	}
+	return !full || !s.met && hedges < maxHedges
+}
+
 // sleep waits, with mu given up meanwhile, until something has changed or
-// dialHedge is over.
-func (s *service) sleep(ctx context.Context) (late bool, err error) {
-	changed := s.changed
+// another connection may be tried.
+func (s *service) sleep(ctx context.Context) error {
+	changed, wait := s.changed, s.hedge()
+	if left := wait - time.Since(s.last); left > 0 {
+		wait = left
+	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	t := time.NewTimer(dialHedge)
+	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-changed:
-		return false, nil
+		return nil
 	case <-t.C:
-		return true, nil
+		return nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 }
 
@@ -129,7 +160,7 @@ func (s *service) pick(mayPipeline bool) *conn {
 			behind = cn
 		}
 	}
-	full := len(s.conns)+s.dialing >= MaxConns && s.waiting > s.dialing
+	full := len(s.conns)+len(s.tries) >= MaxConns && s.waiting > len(s.tries)
 	if mayPipeline && full && s.keeps && !s.mute {
 		return behind
 	}
@@ -151,42 +182,58 @@ func (s *service) release(cn *conn) {
 }
 
 // dial makes one connection in the background. Called with mu held.
-func (s *service) dial() {
-	s.dialing++
-	s.client.dials.Add(1)
-	limit := min(dialFirst<<min(s.failing/MaxConns, 10), dialTimeout)
-	if s.far {
+func (s *service) dial(hedge bool) {
+	limit := dialTimeout
+	switch {
+	case s.far:
 		limit = farTimeout
+	case hedge && !s.met:
+		limit = hedgeTimeout
 	}
+	ctx, cancel := context.WithTimeout(s.client.ctx, limit)
+	t := &try{hedge, cancel}
+	s.tries = append(s.tries, t)
+	s.last = time.Now()
+	if s.began.IsZero() {
+		s.began = s.last
+	}
+	s.client.dials.Add(1)
 	go func() {
 		defer s.client.dials.Done()
-		cn, err := s.connect(limit)
+		cn, err := s.connect(ctx)
+		given := errors.Is(ctx.Err(), context.Canceled) // up
+		cancel()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.dialing--
+		s.tries = slices.DeleteFunc(s.tries, func(other *try) bool { return other == t })
 		switch {
-		case err != nil:
-			s.fails++
-			s.failing++
-			if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-				s.lost++
-			}
-			s.failure = err
-		case s.closed:
+		case err == nil && (given || s.closed):
 			cn.close()
-		default:
-			s.failing = 0
-			s.client.connections.Add(1)
-			s.conns = append(s.conns, cn)
+		case err == nil:
+			s.made(t, cn)
+		case !given:
+			s.fails++
+			s.failure = err
 		}
 		s.signal()
 	}()
 }
 
-// connect makes one connection, TLS included, within limit.
-func (s *service) connect(limit time.Duration) (*conn, error) {
-	ctx, cancel := context.WithTimeout(s.client.ctx, limit)
-	defer cancel()
+// made takes in a connection. If it is the first, those are given up that were
+// tried because it took so long, or before it in vain. Called with mu held.
+func (s *service) made(by *try, cn *conn) {
+	for _, t := range s.tries {
+		if !s.met && (t.hedge || by.hedge) {
+			t.cancel()
+		}
+	}
+	s.met = true
+	s.client.connections.Add(1)
+	s.conns = append(s.conns, cn)
+}
+
+// connect makes one connection, TLS included.
+func (s *service) connect(ctx context.Context) (*conn, error) {
 	if s.tls && s.client.cfg.TLS == nil {
 		return nil, ErrNeedsTLS
 	}

@@ -211,7 +211,7 @@ func TestTLSHook(t *testing.T) {
 // first is lost or all of them until the service is up.
 func TestLostSYN(t *testing.T) {
 	for at, bound := range map[time.Duration]time.Duration{
-		time.Millisecond: dialHedge, time.Second: 2 * dialHedge, 10 * time.Second: time.Second,
+		time.Millisecond: dialHedge, time.Second: dialHedge, 10 * time.Second: 2 * dialHedge, // a try had ended
 	} {
 		t.Run(at.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -238,6 +238,41 @@ func TestLostSYN(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFar: connections to a service behind a long way are all made, though
+// none is there when others are tried beside it.
+func TestFar(t *testing.T) {
+	const way = 600 * time.Millisecond // there and back
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(way):
+			}
+			here, there := net.Pipe()
+			go func() {
+				defer there.Close()
+				says("HTTP/1.1 200 OK\r\n\r\nhello")(there, 0)
+			}()
+			return here, nil
+		}})
+		defer c.Close()
+		start := time.Now()
+		var all sync.WaitGroup
+		for range MaxConns {
+			all.Go(func() {
+				if _, err := c.Do(t.Context(), Request{URL: "http://192.0.2.1/"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(start); took > way+dialHedge {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 // TestClose: closing the client ends what is under way.

@@ -13,10 +13,11 @@ func TestRhythm(t *testing.T) {
 		started time.Duration // ago
 		want    []time.Duration
 	}{
-		{DefaultPace, 0, []time.Duration{62 * ms, 125 * ms, 250 * ms, 500 * ms, 500 * ms}},
-		{CloudPace, 0, []time.Duration{40 * ms, 80 * ms, 80 * ms}},
+		{DefaultPace, 0, []time.Duration{DefaultPace / 8, 125 * ms, 250 * ms, 500 * ms, 500 * ms}},
+		{CloudPace, 0, []time.Duration{40 * ms, 40 * ms, 40 * ms}},
+		{80 * ms, 0, []time.Duration{40 * ms, 80 * ms, 80 * ms}},
 		{10 * ms, 0, []time.Duration{10 * ms, 10 * ms}},
-		{DefaultPace, time.Minute, []time.Duration{62 * ms, 125 * ms, 250 * ms, 500 * ms, time.Second, 2 * time.Second, 4 * time.Second, maxWait, maxWait}},
+		{DefaultPace, time.Minute, []time.Duration{DefaultPace / 8, 125 * ms, 250 * ms, 500 * ms, time.Second, 2 * time.Second, 4 * time.Second, maxWait, maxWait}},
 	} {
 		r := newRhythm(tt.pace, time.Now().Add(-tt.started))
 		for i, want := range tt.want {

@@ -184,7 +184,7 @@ func within(t *testing.T, ns string, f func() error) {
 // state is what must be the same before Start and after Restore.
 func state(t *testing.T) string {
 	t.Helper()
-	links := sh(t, "ip -d link; ip addr; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule; sysctl -a 2>/dev/null | grep '^net.ipv[46].conf'")
+	links := sh(t, "ip -d link; ip addr; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule; sysctl -a 2>/dev/null | grep -E '^net.ipv[46].(conf|neigh)'")
 	// A link that was up once keeps its queueing discipline, and counts.
 	return strings.NewReplacer("qdisc noqueue", "qdisc noop").Replace(links)
 }

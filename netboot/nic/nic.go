@@ -13,9 +13,10 @@
 // touched. Where a udevd runs, a link is touched only after udevd has finished
 // with it, because an interface that is up cannot be renamed.
 //
-// IPv6 is the kernel's work: it solicits routers and makes addresses; here it
-// is only watched, and DHCPv6 added where a router wants that. On the links
-// that are raised, duplicate address detection is off until Restore.
+// IPv6 addresses are the kernel's work; here they are only watched, routers
+// solicited more often than the kernel does, and DHCPv6 added where a router
+// wants that. On the links that are raised, duplicate address detection is off
+// and neighbours are asked again sooner, until Restore.
 //
 // It never loads drivers, writes files, renames links or changes their MTU,
 // and asks nothing of the network but an address. It works in the
@@ -167,7 +168,7 @@ func (m *Manager) closeSockets() {
 }
 
 // Stop ends the work and leaves the links as they are, for a root that lives
-// on the network; only what is no part of that, the sysctl, is put back.
+// on the network; only what is no part of that, the sysctls, is put back.
 // Addresses keep the lifetime of their leases: who takes over must renew them.
 func (m *Manager) Stop() {
 	m.cancel()
@@ -175,7 +176,7 @@ func (m *Manager) Stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.links {
-		m.restoreDAD(l)
+		m.restoreSysctls(l)
 	}
 }
 
@@ -224,13 +225,13 @@ func (m *Manager) Settle(index int) error {
 	return errors.Join(errs...)
 }
 
-// restoreDAD puts back the one sysctl that is changed.
-func (m *Manager) restoreDAD(l *link) {
+// restoreSysctls puts back what was changed of the link's sysctls.
+func (m *Manager) restoreSysctls(l *link) {
 	if l.before == nil {
 		return
 	}
 	attrs, _ := l.now()
-	if err := l.before.restoreDAD(attrs.Name); err != nil {
+	if err := l.before.setSysctls(attrs.Name, true); err != nil {
 		m.logf(l, "%v", err)
 	}
 }

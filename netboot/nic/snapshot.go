@@ -13,7 +13,7 @@ import (
 // A snapshot is a link as it was found: what restore brings back.
 type snapshot struct {
 	up     bool
-	dad    string // the value of accept_dad; "" without IPv6
+	ctl    [3]string // the values of sysctls; "" for those that are not there
 	mtu    int
 	addrs  []rtnl.Addr
 	routes []rtnl.Route
@@ -26,7 +26,9 @@ func takeSnapshot(c *rtnl.Conn, l *link) (*snapshot, error) {
 		return nil, fmt.Errorf("read link %d: %w", l.index, err)
 	}
 	s := &snapshot{up: isUp(found), mtu: found.MTU}
-	s.dad = readSysctl(acceptDAD(found.Name))
+	for i, ctl := range sysctls(found.Name) {
+		s.ctl[i] = readSysctl(ctl.path)
+	}
 	if s.addrs, err = c.Addrs(l.index, unix.AF_UNSPEC); err != nil {
 		return nil, fmt.Errorf("list addresses of link %d: %w", l.index, err)
 	}
@@ -70,7 +72,7 @@ func (s *snapshot) restore(c *rtnl.Conn, l *link) error {
 			note("remove address", c.DeleteAddr(&a))
 		}
 	}
-	note("write accept_dad", s.restoreDAD(found.Name))
+	note("write sysctl", s.setSysctls(found.Name, true))
 	if found.MTU != s.mtu {
 		note("set mtu", c.SetMTU(l.index, s.mtu))
 	}
@@ -90,13 +92,19 @@ func (s *snapshot) restore(c *rtnl.Conn, l *link) error {
 	return errors.Join(errs...)
 }
 
-// restoreDAD puts the link's sysctl back, if there was one.
-func (s *snapshot) restoreDAD(name string) error {
-	path := acceptDAD(name)
-	if now := readSysctl(path); s.dad == "" || now == "" || now == s.dad {
-		return nil
+// setSysctls changes the link's sysctls, or puts them back, as far as there
+// were any and still are.
+func (s *snapshot) setSysctls(name string, back bool) error {
+	var errs []error
+	for i, ctl := range sysctls(name) {
+		if back {
+			ctl.value = s.ctl[i]
+		}
+		if now := readSysctl(ctl.path); s.ctl[i] != "" && now != "" && now != ctl.value {
+			errs = append(errs, writeSysctl(ctl.path, ctl.value))
+		}
 	}
-	return writeSysctl(path, s.dad)
+	return errors.Join(errs...)
 }
 
 // linkRoutes lists the link's routes in every table but the local one, which

@@ -38,17 +38,15 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 		return
 	}
 	l.before = before
-	if before.dad != "" {
-		attrs, _ := l.now()
-		if err := writeSysctl(acceptDAD(attrs.Name), noDAD); err != nil {
-			m.logf(l, "%v", err)
-		}
+	attrs, _ := l.now()
+	if err := before.setSysctls(attrs.Name, false); err != nil {
+		m.logf(l, "%v", err)
 	}
 	if err := m.raise(ctx, l); err != nil {
 		return
 	}
 	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
-		m.restoreDAD(l)
+		m.restoreSysctls(l)
 		l.before = nil // theirs now: not ours to put back
 		m.awaitForeign(ctx, l)
 	}

@@ -26,14 +26,7 @@ func (m *Manager) serve6(ctx context.Context, l *link) {
 		}
 	}
 	for ctx.Err() == nil {
-		var router announced
-		err := l.until(ctx, func(a *rtnl.Link) bool {
-			if !hasCarrier(a) {
-				return false
-			}
-			router = routerState(m.conn, l)
-			return router.prefix.IsValid() || router.managed
-		})
+		router, err := m.awaitRouter(ctx, l)
 		if err != nil {
 			return
 		}
@@ -55,6 +48,22 @@ func (m *Manager) serve6(ctx context.Context, l *link) {
 			}
 		}
 	}
+}
+
+// awaitRouter waits for an address from a router's announcement, or for its
+// word that there is DHCPv6.
+func (m *Manager) awaitRouter(ctx context.Context, l *link) (router announced, err error) {
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	go m.solicit(asking, l)
+	err = l.until(ctx, func(a *rtnl.Link) bool {
+		if !hasCarrier(a) {
+			return false
+		}
+		router = routerState(m.conn, l)
+		return router.prefix.IsValid() || router.managed
+	})
+	return router, err
 }
 
 // attempt6 gets an address by DHCPv6 and applies it, as long as there is a carrier.
