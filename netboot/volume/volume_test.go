@@ -229,10 +229,8 @@ type patched struct {
 
 func (p patched) ReadAt(b []byte, off int64) (int, error) {
 	n, err := p.image.ReadAt(b, off)
-	for i := range b[:n] {
-		if j := off + int64(i) - p.at; j >= 0 && j < int64(len(p.patch)) {
-			b[i] = p.patch[j]
-		}
+	if from := p.at - off; from < int64(n) && from > -int64(len(p.patch)) {
+		copy(b[max(from, 0):n], p.patch[max(-from, 0):])
 	}
 	return n, err
 }
