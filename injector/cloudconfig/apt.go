@@ -120,7 +120,7 @@ func aptPipelining(b *builder) {
 	case "false", "none":
 		depth = "0"
 	}
-	if !allDigits(depth, false) || depth == "" {
+	if strings.Trim(depth, "0123456789") != "" || depth == "" {
 		b.fail(v, "apt_pipelining must be false, none, unchanged, os or a number")
 		return
 	}

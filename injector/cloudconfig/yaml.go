@@ -1,21 +1,15 @@
 package cloudconfig
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
-
-	"go.yaml.in/yaml/v3"
 
 	"boothook/injector/userdata"
 	"boothook/netboot/instance"
+	"boothook/netboot/instance/yaml"
 )
 
 const (
@@ -24,19 +18,20 @@ const (
 	maxNodes = 200_000
 	// maxDepth bounds nesting.
 	maxDepth = 100
-	// maxBody bounds one part's text in bytes.
-	maxBody = 16 << 20
 )
 
 // Parse reads the YAML of one part. The value is absent when the part cannot
 // be used; a problem that is no warning then says why. Anchors, merge keys,
 // tags and equal keys are as the package comment says.
 func Parse(part userdata.Part) (*Value, []instance.Problem) {
-	r := reader{pos: Pos{Part: part.Name, Origin: part.Origin}, done: map[*yaml.Node]*Value{}, open: map[*yaml.Node]bool{}}
+	r := reader{pos: Pos{Part: part.Name, Origin: part.Origin}, done: map[*yaml.Node]*Value{}}
 	v, err := r.document(part.Body)
 	if err != nil {
-		line, msg := yamlError(err)
-		r.problems = append(r.problems, problem(Pos{Part: part.Name, Origin: part.Origin, Line: line}, msg))
+		pos := r.pos
+		if at := (*yaml.Error)(nil); errors.As(err, &at) {
+			pos.Line, err = at.Line, errors.New(at.Message)
+		}
+		r.problems = append(r.problems, problem(pos, "yaml: "+err.Error()))
 		return &Value{}, r.problems
 	}
 	return v, r.problems
@@ -55,120 +50,48 @@ func warning(pos Pos, msg string) instance.Problem {
 // A reader resolves the nodes of one document.
 type reader struct {
 	pos      Pos
-	done     map[*yaml.Node]*Value
-	open     map[*yaml.Node]bool
+	done     map[*yaml.Node]*Value // the shared nodes among them
 	problems []instance.Problem
 }
 
-// A lineError is a reader's error with the line it belongs to.
-type lineError struct {
-	line int
-	msg  string
-}
-
-func (e *lineError) Error() string { return e.msg }
-
 func errAt(n *yaml.Node, format string, args ...any) error {
-	return &lineError{n.Line, fmt.Sprintf(format, args...)}
+	return &yaml.Error{Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)}
 }
 
-func (r *reader) document(body []byte) (v *Value, err error) {
-	// The YAML library reports some bad input by panicking.
-	defer func() {
-		if x := recover(); x != nil {
-			v, err = &Value{}, fmt.Errorf("yaml: cannot be read: %v", x)
-		}
-	}()
-	if len(body) > maxBody {
-		return &Value{}, fmt.Errorf("yaml: larger than %d bytes", maxBody)
-	}
-	if json.Valid(body) {
-		body = plainEscapes(body)
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(body))
-	var doc, next yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return &Value{Kind: Null, Pos: r.pos, nodes: 1}, nil
-		}
+func (r *reader) document(body []byte) (*Value, error) {
+	root, err := yaml.Parse(body)
+	if err != nil {
 		return &Value{}, err
 	}
-	if err := dec.Decode(&next); err == nil {
-		return &Value{}, errAt(&next, "yaml: a second document; only one is allowed")
-	} else if !errors.Is(err, io.EOF) {
-		return &Value{}, err
+	if root == nil {
+		return &Value{Kind: Null, Pos: r.pos, nodes: 1}, nil
 	}
-	v, err = r.resolve(&doc, 0)
+	v, err := r.resolve(root, 0)
 	if err == nil && v.nodes > maxNodes {
-		return &Value{}, fmt.Errorf("yaml: more than %d values with aliases expanded", maxNodes)
+		return &Value{}, fmt.Errorf("more than %d values with aliases expanded", maxNodes)
 	}
 	return v, err
-}
-
-// plainEscapes rewrites two escapes that JSON has and the YAML library does
-// not know: "\/" and pairs of surrogates. The text must be valid JSON, so that
-// backslashes stand in strings only.
-func plainEscapes(body []byte) []byte {
-	if !bytes.ContainsRune(body, '\\') {
-		return body
-	}
-	out := make([]byte, 0, len(body))
-	for i := 0; i < len(body); i++ {
-		if body[i] != '\\' {
-			out = append(out, body[i])
-			continue
-		}
-		if body[i+1] == '/' {
-			out = append(out, '/')
-			i++
-			continue
-		}
-		if r := surrogates(body[i:]); r != utf8.RuneError {
-			out = utf8.AppendRune(out, r)
-			i += len(`\ud83d\ude00`) - 1
-			continue
-		}
-		out = append(out, body[i], body[i+1])
-		i++
-	}
-	return out
-}
-
-// surrogates reads `\ud83d\ude00` at the beginning of s.
-func surrogates(s []byte) rune {
-	if len(s) < 12 || s[1] != 'u' || s[6] != '\\' || s[7] != 'u' {
-		return utf8.RuneError
-	}
-	high, err1 := strconv.ParseUint(string(s[2:6]), 16, 16)
-	low, err2 := strconv.ParseUint(string(s[8:12]), 16, 16)
-	if err1 != nil || err2 != nil {
-		return utf8.RuneError
-	}
-	return utf16.DecodeRune(rune(high), rune(low))
 }
 
 // resolve turns a node into a value. A node met again, through an alias, is
 // shared and not copied.
 func (r *reader) resolve(n *yaml.Node, depth int) (*Value, error) {
-	if v, ok := r.done[n]; ok {
-		return v, nil
-	}
-	if r.open[n] {
-		return &Value{}, errAt(n, "yaml: an anchor that contains itself")
+	if n.Shared {
+		if v, ok := r.done[n]; ok {
+			return v, nil
+		}
 	}
 	if depth >= maxDepth {
-		return &Value{}, errAt(n, "yaml: nested deeper than %d", maxDepth)
+		return &Value{}, errAt(n, "nested deeper than %d", maxDepth)
 	}
-	r.open[n] = true
 	v, err := r.resolveKind(n, depth)
-	delete(r.open, n)
 	if err != nil {
 		return &Value{}, err
 	}
-	if n.Kind != yaml.AliasNode && n.Kind != yaml.DocumentNode {
-		v.Pos = r.at(n)
+	v.Pos = r.at(n)
+	if n.Shared {
+		r.done[n] = v
 	}
-	r.done[n] = v
 	return v, nil
 }
 
@@ -180,15 +103,11 @@ func (r *reader) at(n *yaml.Node) Pos {
 
 func (r *reader) resolveKind(n *yaml.Node, depth int) (*Value, error) {
 	switch n.Kind {
-	case yaml.DocumentNode:
-		return r.resolve(n.Content[0], depth)
-	case yaml.AliasNode:
-		return r.resolve(n.Alias, depth+1)
-	case yaml.ScalarNode:
+	case yaml.Scalar:
 		return scalar(n)
-	case yaml.SequenceNode:
-		if tag := explicitTag(n); tag != "" && tag != "!!seq" && tag != "!!omap" && tag != "!!pairs" {
-			return &Value{}, errAt(n, "yaml: tag %s is not known", tag)
+	case yaml.Sequence:
+		if n.Tag != "" && n.Tag != "!!seq" && n.Tag != "!!omap" && n.Tag != "!!pairs" {
+			return &Value{}, errAt(n, "tag %s is not known", n.Tag)
 		}
 		items := make([]*Value, 0, len(n.Content))
 		for _, c := range n.Content {
@@ -199,13 +118,11 @@ func (r *reader) resolveKind(n *yaml.Node, depth int) (*Value, error) {
 			items = append(items, v)
 		}
 		return sequence(items, r.at(n)), nil
-	case yaml.MappingNode:
-		if tag := explicitTag(n); tag != "" && tag != "!!map" && tag != "!!set" {
-			return &Value{}, errAt(n, "yaml: tag %s is not known", tag)
-		}
-		return r.mapping(n, depth)
 	}
-	return &Value{}, errAt(n, "yaml: a node of no known kind")
+	if n.Tag != "" && n.Tag != "!!map" && n.Tag != "!!set" {
+		return &Value{}, errAt(n, "tag %s is not known", n.Tag)
+	}
+	return r.mapping(n, depth)
 }
 
 // mapping resolves a mapping: what merge keys bring comes first, so that the
@@ -219,7 +136,7 @@ func (r *reader) mapping(n *yaml.Node, depth int) (*Value, error) {
 				return &Value{}, err
 			}
 			if err := b.merge(v); err != nil {
-				return &Value{}, errAt(n.Content[i+1], "yaml: %v", err)
+				return &Value{}, errAt(n.Content[i+1], "%v", err)
 			}
 		}
 	}
@@ -233,7 +150,7 @@ func (r *reader) mapping(n *yaml.Node, depth int) (*Value, error) {
 			return &Value{}, err
 		}
 		if key.Kind == List || key.Kind == Map {
-			return &Value{}, errAt(n.Content[i], "yaml: %v cannot be a key", key.Kind)
+			return &Value{}, errAt(n.Content[i], "%v cannot be a key", key.Kind)
 		}
 		v, err := r.resolve(n.Content[i+1], depth+1)
 		if err != nil {
@@ -289,32 +206,19 @@ func (b *mapBuilder) merge(v *Value) error {
 }
 
 func isMergeKey(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.Value == "<<" && plain(n) && explicitTag(n) == ""
-}
-
-func plain(n *yaml.Node) bool {
-	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
-}
-
-// explicitTag is the tag that stands in the text, "" for none.
-func explicitTag(n *yaml.Node) string {
-	if n.Style&yaml.TaggedStyle == 0 {
-		return ""
-	}
-	return n.ShortTag()
+	return n.Plain && n.Value == "<<" || n.Tag == "!!merge"
 }
 
 func scalar(n *yaml.Node) (*Value, error) {
 	str := &Value{Kind: String, Text: n.Value, nodes: 1}
-	tag := explicitTag(n)
-	bad := errAt(n, "yaml: not a value that tag %s allows", tag)
-	switch tag {
+	bad := errAt(n, "not a value that tag %s allows", n.Tag)
+	switch n.Tag {
 	case "":
-		if plain(n) {
+		if n.Plain {
 			return resolvePlain(n.Value), nil
 		}
 		return str, nil
-	case "!", "!!str":
+	case "!!str":
 		return str, nil
 	case "!!null":
 		return &Value{Kind: Null, Text: n.Value, nodes: 1}, nil
@@ -329,9 +233,9 @@ func scalar(n *yaml.Node) (*Value, error) {
 			return &Value{Kind: Float, Float: f, Text: n.Value, nodes: 1}, nil
 		}
 	}
-	want, known := map[string]Kind{"!!bool": Bool, "!!int": Int, "!!float": Float, "!!timestamp": Timestamp}[tag]
+	want, known := map[string]Kind{"!!bool": Bool, "!!int": Int, "!!float": Float, "!!timestamp": Timestamp}[n.Tag]
 	if !known {
-		return &Value{}, errAt(n, "yaml: tag %s is not known", tag)
+		return &Value{}, errAt(n, "tag %s is not known", n.Tag)
 	}
 	if v := resolvePlain(n.Value); v.Kind == want {
 		return v, nil
@@ -346,21 +250,4 @@ func stripBlanks(s string) string {
 		}
 		return c
 	}, s)
-}
-
-// yamlError takes the line out of the library's "yaml: line N: …".
-func yamlError(err error) (int, string) {
-	var le *lineError
-	if errors.As(err, &le) {
-		return le.line, le.msg
-	}
-	msg := err.Error()
-	if rest, ok := strings.CutPrefix(msg, "yaml: line "); ok {
-		if num, rest, ok := strings.Cut(rest, ": "); ok {
-			if line, err := strconv.Atoi(num); err == nil {
-				return line, "yaml: " + rest
-			}
-		}
-	}
-	return 0, msg
 }

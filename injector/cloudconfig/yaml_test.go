@@ -17,8 +17,7 @@ import (
 // knownDifferences are the documents that PyYAML and this package read
 // differently, with the reason.
 var knownDifferences = map[string]string{
-	"tab_after": "a tab after a colon separates, as YAML says; PyYAML refuses it",
-	"omap":      "an ordered mapping stays a list of mappings; PyYAML makes tuples",
+	"omap": "an ordered mapping stays a list of mappings; PyYAML makes tuples",
 }
 
 // testdata/pyyaml.json holds documents and what PyYAML 6.0.3's safe_load made

@@ -5,11 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"boothook/netboot/instance/yaml"
 )
 
 // archive gives the items of a #cloud-config-archive. They are not looked
@@ -19,15 +17,17 @@ func (d *decoder) archive(body []byte, src source) {
 		d.problem(src, "", 1, limitErrorf("archive of more than %d bytes", d.limits.YAML), false)
 		return
 	}
-	root, err := loadYAML(body)
-	switch {
-	case errors.Is(err, errSecondDocument):
-		d.problem(src, "", 0, fmt.Errorf("archive: %w", err), false)
-	case err != nil:
+	root, err := yaml.Parse(body)
+	if err != nil {
 		line, err := yamlError(err)
-		d.problem(src, "", line, fmt.Errorf("archive: %w; only the items that stand alone are used", err), false)
-		d.salvage(body, src)
-		return
+		used := "what stands before it is"
+		if root == nil {
+			used = "only the items that stand alone are"
+		}
+		d.problem(src, "", line, fmt.Errorf("archive: %w; %s used", err, used), false)
+		if root == nil {
+			d.salvage(body, src)
+		}
 	}
 	if root == nil {
 		return
@@ -57,12 +57,12 @@ func (d *decoder) salvage(body []byte, src source) {
 	var chunk []byte
 	n, line, first := 0, 0, 0
 	flush := func() {
-		root, err := loadYAML(chunk)
+		root, err := yaml.Parse(chunk)
 		if n == 0 || err != nil || root == nil {
 			return
 		}
 		items, ok := listItems(root)
-		if ok && len(items) == 1 && items[0].Kind == yaml.MappingNode && lookup(items[0], "content") != nil {
+		if ok && len(items) == 1 && items[0].Kind == yaml.Mapping && lookup(items[0], "content") != nil {
 			d.item(items[0], first-1, src.at(n))
 		}
 	}
@@ -83,17 +83,16 @@ func (d *decoder) salvage(body []byte, src source) {
 
 // listItems gives the items of a list or a !!set.
 func listItems(n *yaml.Node) ([]*yaml.Node, bool) {
-	n = resolve(n)
-	switch {
-	case n.Kind == yaml.SequenceNode:
+	switch n.ShortTag() {
+	case "!!seq":
 		return n.Content, true
-	case n.Kind == yaml.MappingNode && n.ShortTag() == "!!set":
+	case "!!set":
 		var keys []*yaml.Node
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			keys = append(keys, n.Content[i])
 		}
 		return keys, true
-	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
+	case "!!null":
 		return nil, true
 	}
 	return nil, false
@@ -104,12 +103,11 @@ func (d *decoder) item(n *yaml.Node, offset int, src source) {
 	if d.full {
 		return
 	}
-	n = resolve(n)
 	line := n.Line + offset
 	content, typ := n, (*yaml.Node)(nil)
 	switch {
-	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str":
-	case n.Kind == yaml.MappingNode:
+	case n.ShortTag() == "!!str":
+	case n.Kind == yaml.Mapping:
 		content, typ = lookup(n, "content"), lookup(n, "type")
 	default:
 		d.problem(src, "", line, errors.New("archive: the item is neither text nor a mapping"), false)
@@ -120,7 +118,7 @@ func (d *decoder) item(n *yaml.Node, offset int, src source) {
 		return
 	}
 	p := Part{Origin: src.origin, Body: []byte(body), Err: err}
-	if n.Kind == yaml.MappingNode {
+	if n.Kind == yaml.Mapping {
 		p.Name = strings.TrimSpace(scalarText(lookup(n, "filename")))
 		p.LaunchIndex = itemIndex(lookup(n, "launch-index"))
 		if p.MergeType = scalarText(lookup(n, "Merge-Type")); p.MergeType == "" {
@@ -148,9 +146,9 @@ func itemContent(n *yaml.Node) (body string, binary bool, err error) {
 	switch {
 	case n == nil:
 		return "", false, nil
-	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str":
+	case n.ShortTag() == "!!str":
 		return n.Value, false, nil
-	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!binary":
+	case n.ShortTag() == "!!binary":
 		b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.Value), ""))
 		if err != nil {
 			return "", true, fmt.Errorf("archive: the content on line %d is not base64", n.Line)
@@ -158,14 +156,6 @@ func itemContent(n *yaml.Node) (body string, binary bool, err error) {
 		return string(b), true, nil
 	}
 	return "", false, fmt.Errorf("archive: the content on line %d is not text: put \"|\" before a block of it, or quotes around it", n.Line)
-}
-
-// resolve follows aliases, which point to what was anchored before them.
-func resolve(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
 }
 
 // lookup gives the value of key in a mapping, nil for none. The last of
@@ -176,23 +166,22 @@ func lookup(n *yaml.Node, key string) *yaml.Node {
 }
 
 func lookupMerged(n *yaml.Node, key string, steps *int) *yaml.Node {
-	n = resolve(n)
-	if *steps--; *steps < 0 || n.Kind != yaml.MappingNode {
+	if *steps--; *steps < 0 || n.Kind != yaml.Mapping {
 		return nil
 	}
 	var found, merged *yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		switch k := n.Content[i]; {
-		case k.Kind == yaml.ScalarNode && k.Value == key:
-			found = resolve(n.Content[i+1])
+		case k.Kind == yaml.Scalar && k.Value == key:
+			found = n.Content[i+1]
 		case k.ShortTag() == "!!merge":
-			merged = resolve(n.Content[i+1])
+			merged = n.Content[i+1]
 		}
 	}
 	if found != nil || merged == nil {
 		return found
 	}
-	if merged.Kind != yaml.SequenceNode {
+	if merged.Kind != yaml.Sequence {
 		return lookupMerged(merged, key, steps)
 	}
 	for _, m := range merged.Content {
@@ -205,37 +194,16 @@ func lookupMerged(n *yaml.Node, key string, steps *int) *yaml.Node {
 
 // scalarText is the text of a scalar, "" for anything else and for null.
 func scalarText(n *yaml.Node) string {
-	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+	if n == nil || n.Kind != yaml.Scalar || n.ShortTag() == "!!null" {
 		return ""
 	}
 	return n.Value
 }
 
-var errSecondDocument = errors.New("a second YAML document follows, which is left out")
-
-// loadYAML gives the root of the one document in body, nil if there is none.
-// With errSecondDocument it gives that of the first.
-func loadYAML(body []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(body))
-	var doc, second yaml.Node
-	switch err := dec.Decode(&doc); {
-	case err == io.EOF:
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	if err := dec.Decode(&second); err != io.EOF {
-		return doc.Content[0], errSecondDocument
-	}
-	return doc.Content[0], nil
-}
-
 // yamlError splits the line off an error of the YAML package.
 func yamlError(err error) (line int, _ error) {
-	rest, ok := strings.CutPrefix(err.Error(), "yaml: line ")
-	number, message, found := strings.Cut(rest, ": ")
-	if n, numErr := strconv.Atoi(number); ok && found && numErr == nil {
-		return n, errors.New(message)
+	if at := (*yaml.Error)(nil); errors.As(err, &at) {
+		return at.Line, errors.New(at.Message)
 	}
-	return 0, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	return 0, err
 }

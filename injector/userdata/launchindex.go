@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"boothook/netboot/instance/yaml"
 )
 
 // headerIndex reads a Launch-Index header.
@@ -22,11 +22,11 @@ func itemIndex(n *yaml.Node) *int {
 	if n == nil {
 		return nil
 	}
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" {
-		return scalarIndex(n)
-	}
 	v := "None"
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
+	switch n.ShortTag() {
+	case "!!int":
+		return scalarIndex(n)
+	case "!!str":
 		v = n.Value
 	}
 	return headerIndex(v)
@@ -38,12 +38,12 @@ func payloadIndex(body []byte, limits Limits) *int {
 	if len(body) > limits.YAML || !bytes.Contains(body, []byte("launch-index")) {
 		return nil
 	}
-	root, err := loadYAML(body)
+	root, err := yaml.Parse(body)
 	if err != nil || root == nil {
 		return nil
 	}
 	n := lookup(root, "launch-index")
-	if n == nil || n.Kind != yaml.ScalarNode {
+	if n == nil || n.Kind != yaml.Scalar {
 		return nil
 	}
 	return scalarIndex(n)
@@ -51,22 +51,18 @@ func payloadIndex(body []byte, limits Limits) *int {
 
 // scalarIndex gives what Python's int makes of a YAML scalar, nil if nothing.
 func scalarIndex(n *yaml.Node) *int {
-	var i int
+	tag, number, f := yaml.Resolve(n.Value)
+	i := int(number)
 	switch n.ShortTag() {
-	case "!!int":
-		if n.Decode(&i) != nil {
+	case "!!int", "!!bool":
+		if tag != n.ShortTag() {
 			return nil
 		}
 	case "!!float":
-		var f float64
-		if n.Decode(&f) != nil || f != f || f > 1<<31 || f < -1<<31 {
+		if tag != "!!float" || f != f || f > 1<<31 || f < -1<<31 {
 			return nil
 		}
 		i = int(f)
-	case "!!bool":
-		if n.Value[0]|0x20 == 't' {
-			i = 1
-		}
 	case "!!str":
 		var err error
 		if i, err = pythonInt(n.Value); err != nil {

@@ -3,7 +3,7 @@ package source
 import (
 	"fmt"
 
-	"go.yaml.in/yaml/v3"
+	"boothook/netboot/instance/yaml"
 )
 
 // maxYAMLNodes bounds a YAML document, aliases counted as often as they are
@@ -13,15 +13,15 @@ const maxYAMLNodes = 100_000
 // parseYAML reads a document that must be a YAML mapping; an empty one is an
 // empty mapping. what names it in the error, which never quotes it.
 func parseYAML(what string, body []byte) (object, error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(body, &root); err != nil {
-		return nil, fmt.Errorf("%w: %s is not yaml", ErrMalformed, what)
+	root, err := yaml.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is not yaml: %w", ErrMalformed, what, err)
 	}
-	if root.Kind == 0 {
+	if root == nil {
 		return object{}, nil
 	}
 	budget := maxYAMLNodes
-	v, err := yamlValue(&root, &budget)
+	v, err := yamlValue(root, &budget)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
 	}
@@ -42,11 +42,7 @@ func yamlValue(n *yaml.Node, budget *int) (any, error) {
 		return nil, fmt.Errorf("more than %d nodes", maxYAMLNodes)
 	}
 	switch n.Kind {
-	case yaml.DocumentNode:
-		return yamlValue(n.Content[0], budget)
-	case yaml.AliasNode:
-		return yamlValue(n.Alias, budget)
-	case yaml.SequenceNode:
+	case yaml.Sequence:
 		list := make([]any, 0, len(n.Content))
 		for _, e := range n.Content {
 			v, err := yamlValue(e, budget)
@@ -56,7 +52,7 @@ func yamlValue(n *yaml.Node, budget *int) (any, error) {
 			list = append(list, v)
 		}
 		return list, nil
-	case yaml.MappingNode:
+	case yaml.Mapping:
 		m := map[string]any{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			v, err := yamlValue(n.Content[i+1], budget)
@@ -71,21 +67,15 @@ func yamlValue(n *yaml.Node, budget *int) (any, error) {
 }
 
 func yamlScalar(n *yaml.Node) any {
-	var (
-		i int64
-		b bool
-	)
-	switch n.ShortTag() {
-	case "!!null":
+	tag, i, _ := yaml.Resolve(n.Value)
+	switch {
+	case tag != n.ShortTag():
+	case tag == "!!null":
 		return nil
-	case "!!int":
-		if n.Decode(&i) == nil {
-			return i
-		}
-	case "!!bool":
-		if n.Decode(&b) == nil {
-			return b
-		}
+	case tag == "!!int":
+		return i
+	case tag == "!!bool":
+		return i == 1
 	}
 	return n.Value
 }
