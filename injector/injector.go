@@ -64,8 +64,9 @@ type Options struct {
 	// FallbackNetwork is the network-config of a root whose cloud-init is
 	// disabled and would have made one up.
 	FallbackNetwork []byte
-	// Sign is what the machine is known by offline; see instance.Instance.
-	Sign string
+	// Signs are what the machine is known by offline; see instance.Instance.
+	// There is one for each source that was asked.
+	Signs []string
 	// ResolvConf is the resolver that hooks see; empty leaves the root's.
 	ResolvConf []byte
 	// HookOutput gets what hooks print.
@@ -91,6 +92,9 @@ type Result struct {
 	// Plan holds the steps that were due, Steps what became of each.
 	Plan  plan.Plan
 	Steps []root.StepResult
+	// Hint is what may be remembered outside the root: see state.Hint. Empty
+	// where the instance's source is to be asked on every boot.
+	Hint string
 	// Changes is what would be written; for a dry run only.
 	Changes []plan.Change
 	// Hostname is the name that the plan gives the machine; may be empty.
@@ -105,6 +109,7 @@ type work struct {
 	root     *root.Root
 	prepared *Prepared
 	known    *state.Known
+	base     string // the fingerprint of what lies below user-data
 	cfg      cloudconfig.Config
 	parts    sortedParts
 	result   Result
@@ -175,7 +180,7 @@ func (w *work) recognise() error {
 	w.problem(w.known.Problems...)
 	if w.prepared == nil {
 		stored, ok := w.known.Stored()
-		if !ok || !w.known.Applied(w.Sign) {
+		if !ok || !slices.ContainsFunc(w.Signs, w.known.Applied) {
 			return ErrNothing
 		}
 		w.warn("the source did not answer, so the data stored in the root are used")
@@ -203,16 +208,23 @@ func (w *work) decode(ctx context.Context, facts *plan.Facts) {
 		w.problem(d.Problems...)
 		w.result.Parts = append(w.result.Parts, d.Parts...)
 	}
-	base := slices.Clone(facts.CloudConfig)
-	if w.CloudConfig != "" {
-		base = append(base, plan.Document{Path: "kernel command line", Body: []byte(w.CloudConfig)})
-	}
+	base := w.below(facts)
+	w.base = state.Base(base)
 	var problems []instance.Problem
 	w.parts, problems = sortParts(w.prepared, variables(&w.prepared.Instance, facts))
 	w.problem(problems...)
 	w.cfg, problems = cloudconfig.Merge(w.parts.user, w.parts.vendor, w.parts.vendor2, base)
 	w.problem(problems...)
 	w.parts.obey(w.cfg)
+}
+
+// below gives the cloud-config that lies below user-data, lowest first.
+func (o *Options) below(facts *plan.Facts) []plan.Document {
+	base := slices.Clone(facts.CloudConfig)
+	if o.CloudConfig != "" {
+		base = append(base, plan.Document{Path: "kernel command line", Body: []byte(o.CloudConfig)})
+	}
+	return base
 }
 
 // runHooks runs what runs before the plan, on every boot: part handlers, which
@@ -287,6 +299,7 @@ func (w *work) plan(ctx context.Context) error {
 	w.result.RandomPasswords = asked.RandomPasswords
 
 	content := w.content()
+	w.result.Hint = content.Hint()
 	steps := slices.Concat(w.network(&facts), asked.Steps, late.Steps, w.prepared.cacheSteps(dir))
 	machineID, err := state.NewMachineID()
 	if err != nil {
@@ -314,7 +327,8 @@ func (w *work) content() *state.Content {
 		VendorProcessed:  flat(w.prepared.vendor),
 		Vendor2Processed: flat(w.prepared.vendor2),
 		CloudConfig:      w.cfg.Document(),
-		Hooks:            len(w.hooks()) > 0,
+		Hooks:            len(w.hooks()) > 0 || slices.ContainsFunc(w.parts.all(), isHandler),
+		Base:             w.base,
 	}
 }
 

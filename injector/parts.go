@@ -86,6 +86,9 @@ func handledTypes() []string {
 	}
 }
 
+// isHandler says whether a part handles others, on every boot.
+func isHandler(p userdata.Part) bool { return p.Type == userdata.TypePartHandler && p.Err == nil }
+
 // all lists the parts in the order in which cloud-init handles them.
 func (s sortedParts) all() []userdata.Part {
 	return slices.Concat(s.user, s.vendor, s.vendor2)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,9 +54,9 @@ func (l *lab) must(name string, args ...string) string {
 	return string(out)
 }
 
-// serve starts a program in the server's namespace until the test ends, and
-// waits for ready in what it prints.
-func (l *lab) serve(ready string, args ...string) *strings.Builder {
+// serve starts a program in the server's namespace until the test ends or stop
+// is called, and waits for ready in what it prints.
+func (l *lab) serve(ready string, args ...string) (stop func()) {
 	l.t.Helper()
 	cmd := exec.Command("ip", append([]string{"netns", "exec", l.server}, args...)...)
 	r, w, err := os.Pipe()
@@ -67,7 +68,8 @@ func (l *lab) serve(ready string, args ...string) *strings.Builder {
 		l.t.Fatal(err)
 	}
 	w.Close()
-	l.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait(); r.Close() })
+	stop = sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait(); r.Close() })
+	l.t.Cleanup(stop)
 	var out strings.Builder
 	up := make(chan bool, 1)
 	go func() {
@@ -86,7 +88,7 @@ func (l *lab) serve(ready string, args ...string) *strings.Builder {
 		}
 	}()
 	if ready == "" {
-		return &out // it says nothing; who needs it asks until it is up
+		return stop // it says nothing; who needs it asks until it is up
 	}
 	select {
 	case ok := <-up:
@@ -96,7 +98,7 @@ func (l *lab) serve(ready string, args ...string) *strings.Builder {
 	case <-time.After(20 * time.Second):
 		l.t.Fatalf("%s is not up: %s", args[0], out.String())
 	}
-	return &out
+	return stop
 }
 
 // dnsmasq serves addresses, and names that only this run knows.
@@ -107,22 +109,23 @@ func (l *lab) dnsmasq(name string) {
 		"--host-record="+name+",10.9.0.1")
 }
 
-// ec2 serves metadata.
-func (l *lab) ec2(userData, id, hostname string) {
+// ec2 serves metadata until the test ends or stop is called.
+func (l *lab) ec2(userData, id, hostname string) (stop func()) {
 	file := filepath.Join(l.dir, "user-data-"+id)
 	l.write(file, userData)
-	l.serve("169.254.169.254:80", binary(l.t, "boothook"), "serve", "--cloud", "ec2", "--listen", "169.254.169.254:80",
+	return l.serve("169.254.169.254:80", binary(l.t, "boothook"), "serve", "--cloud", "ec2", "--listen", "169.254.169.254:80",
 		"--user-data", file, "--instance-id", id, "--hostname", hostname, "--key", "ssh-ed25519 AAAAC3Nz test")
 }
 
 // agent runs the whole cycle on a root, and returns the report and the log.
-func (l *lab) agent(root, words string) (*report.Report, string) {
+func (l *lab) agent(root, words string, more ...string) (*report.Report, string) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	run := filepath.Join(l.dir, "run")
-	cmd := exec.CommandContext(ctx, "ip", "netns", "exec", l.client, binary(l.t, "boothook-agent"),
-		"run", "--root", root, "--run", run, "--cmdline", words)
+	args := append([]string{"netns", "exec", l.client, binary(l.t, "boothook-agent"),
+		"run", "--root", root, "--run", run, "--cmdline", words}, more...)
+	cmd := exec.CommandContext(ctx, "ip", args...)
 	out, err := cmd.CombinedOutput()
 	if err != nil && ctx.Err() != nil {
 		l.t.Fatalf("the agent did not end: %s", out)

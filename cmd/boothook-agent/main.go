@@ -130,9 +130,11 @@ func work(ctx context.Context, env agent.Env, args []string) error {
 
 func byHand(ctx context.Context, env agent.Env, args []string) error {
 	var root string
-	// --sys is where the machine is identified, for tests; --volatile makes a
-	// root that can never be written seem to be: see agent.Env.
-	err := options(args, map[string]*string{"root": &root, "cmdline": &env.Cmdline, "run": &env.Run, "sys": &env.Sysfs, "volatile": &env.Volatile})
+	// For tests: --sys is where the machine is identified, --hint what the
+	// initrd would remember; --volatile makes a root that can never be written
+	// seem to be: see agent.Env.
+	err := options(args, map[string]*string{"root": &root, "cmdline": &env.Cmdline, "run": &env.Run,
+		"sys": &env.Sysfs, "hint": &env.Hint, "volatile": &env.Volatile})
 	if err != nil || root == "" {
 		return errors.Join(errUsage, err)
 	}

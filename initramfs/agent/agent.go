@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"boothook/initramfs/modules"
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/netboot/instance"
@@ -40,6 +41,11 @@ type boot struct {
 	// how long it may take.
 	await func(context.Context) (string, error)
 	tell  func(stage string, within time.Duration)
+	// loader loads kernel modules; see drivers.
+	loader  *modules.Loader
+	loading sync.Once
+	// kept is the hint that was found, hint the one that should be there.
+	kept, hint string
 
 	lock   sync.Mutex // guards what follows
 	report report.Report
@@ -119,47 +125,78 @@ func newBoot(e Env) (*boot, error) {
 func (b *boot) run(ctx context.Context) *report.Report {
 	if b.options.Mode == words.Off || len(b.matches) == 0 {
 		b.report.Result = report.NoPlatform
-		b.finish()
-		return &b.report
+		return b.finish()
 	}
 	b.report.Platform, b.report.Source = b.matches[0].Platform, b.matches[0].Source
 	for _, m := range b.matches {
 		b.report.Evidence = append(b.report.Evidence, m.Because)
 	}
 
-	budget, cancel := context.WithTimeout(ctx, b.options.Net.Timeout)
-	defer cancel()
-	end, _ := budget.Deadline()
-	got, network := b.seek(budget)
-
-	root, err := b.await(ctx)
-	if err != nil {
+	s := &search{end: func() {}}
+	if where := b.recollect(ctx); where == "" {
+		b.begin(ctx, s)
+		b.seek(s)
+	} else {
+		b.mark("network held back: " + where)
+	}
+	if root, err := b.await(ctx); err != nil {
 		b.fail("root", err)
 	} else {
 		b.mark("root is mounted")
-		b.tell("waiting for the network and the user-data", time.Until(end))
-		a := b.take(budget, got)
-		b.tellSource(budget, a, b.inject(ctx, root, a))
+		if !b.settled(ctx, root) {
+			b.customize(ctx, root, s)
+		}
 	}
+	s.end()
 	b.tell("leaving the network", networkTime)
-	b.leaveNetwork(network)
-	b.finish()
-	return &b.report
+	b.leaveNetwork(s.network)
+	return b.finish()
 }
 
-// seek begins to look for the instance's data where it can be now.
-func (b *boot) seek(ctx context.Context) (<-chan obtained, *network) {
-	got := make(chan obtained, 1)
+// A search is the way to the instance's data: how long it may take, the
+// network that was raised for it, and what comes of it.
+type search struct {
+	budget  context.Context // nil: it has not begun
+	end     context.CancelFunc
+	sought  bool // the network was, if any source is on it
+	got     chan obtained
+	network *network // nil: none was raised
+}
+
+// begin starts the budget of a search.
+func (b *boot) begin(ctx context.Context, s *search) {
+	s.budget, s.end = context.WithTimeout(ctx, b.options.Net.Timeout)
+}
+
+// seek begins to look for the instance's data on the network, if it can be
+// there; volumes come with the root device: see take.
+func (b *boot) seek(s *search) {
+	s.sought, s.got = true, make(chan obtained, 1)
 	if !b.wantsNetwork() {
-		return got, nil // volumes come with the root device: see take
+		return
 	}
-	network, err := b.raise(ctx)
+	network, err := b.raise(s.budget)
 	if err != nil {
-		got <- obtained{err: err}
-		return got, nil
+		s.got <- obtained{err: err}
+		return
 	}
-	go func() { got <- b.obtain(ctx, network) }()
-	return got, network
+	s.network = network
+	go func() { s.got <- b.obtain(s.budget, network) }()
+}
+
+// customize does to the root what the instance asks for, once that is there.
+func (b *boot) customize(ctx context.Context, root string, s *search) {
+	if s.budget == nil {
+		b.begin(ctx, s) // it was held back: its time begins now
+	}
+	end, _ := s.budget.Deadline()
+	b.tell("waiting for the network and the user-data", time.Until(end))
+	a := b.take(s)
+	outcome := b.inject(ctx, root, &a)
+	if outcome.Applied {
+		b.remember(ctx, b.hint)
+	}
+	b.tellSource(s.budget, &a, outcome)
 }
 
 // leaveNetwork puts the network back, or hands it over.
@@ -176,26 +213,29 @@ func (b *boot) leaveNetwork(n *network) {
 // take waits for what is obtained, at most until the budget is spent. The
 // block devices are there now, so volumes are looked at first, unless the
 // network has answered already.
-func (b *boot) take(budget context.Context, got <-chan obtained) obtained {
+func (b *boot) take(s *search) obtained {
 	select {
-	case a := <-got:
+	case a := <-s.got:
 		return a
 	default:
 	}
-	if a, ok := b.local(budget); ok {
+	if a, ok := b.local(s.budget); ok {
 		return a
 	}
 	if !b.wantsNetwork() {
 		return obtained{err: errNoAnswer}
 	}
+	if !s.sought {
+		b.seek(s)
+	}
 	select {
-	case a := <-got:
+	case a := <-s.got:
 		return a
-	case <-budget.Done():
+	case <-s.budget.Done():
 	}
 	// An answer that came with the last moment still counts.
 	select {
-	case a := <-got:
+	case a := <-s.got:
 		return a
 	case <-time.After(100 * time.Millisecond):
 		return obtained{err: b.noAnswer(nil)}
@@ -238,20 +278,25 @@ func (b *boot) fail(origin string, err error) {
 	b.report.Result = report.Failed
 }
 
-// finish says on the log how it went, and leaves the report.
-func (b *boot) finish() {
+// finish says on the log how it went, leaves the report, and gives it. What
+// still goes on on the network has no part in it.
+func (b *boot) finish() *report.Report {
 	b.mark("done")
-	for _, p := range b.report.Problems {
-		if p.Warning {
-			b.log.Warnf("%s", p)
+	b.lock.Lock()
+	r := b.report
+	b.lock.Unlock()
+	for i := range r.Problems {
+		if p := &r.Problems[i]; p.Warning {
+			b.log.Warnf("%s", *p)
 		} else {
-			b.log.Errorf("%s", p)
+			b.log.Errorf("%s", *p)
 		}
 	}
-	b.log.Infof("%s", b.report.Summary())
-	if err := b.env.write(&b.report); err != nil {
+	b.log.Infof("%s", r.Summary())
+	if err := b.env.write(&r); err != nil {
 		b.log.Errorf("%v", err)
 	}
+	return &r
 }
 
 // bootID is the kernel's own id of this boot.

@@ -38,6 +38,9 @@ type Env struct {
 	// Cmdline is the kernel's command line where ByHand; else /proc/cmdline
 	// and /etc/boothook/cmdline (the words that were baked in) are read.
 	Cmdline string
+	// Hint is the file by which the initrd remembers that its machine had
+	// nothing to ask: see state.Hint. There is none ByHand unless it is set.
+	Hint string
 	// ByHand says that no initrd is around us: no udev to wait for, any
 	// Ethernet link will do, the root is a directory that is there already.
 	ByHand bool

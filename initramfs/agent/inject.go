@@ -26,7 +26,7 @@ const runMount = "/run"
 // inject does to the root what was obtained asks for, and keeps the report
 // there. Without anything obtained the injector falls back on what the root
 // has stored, if it may.
-func (b *boot) inject(ctx context.Context, dir string, a obtained) (outcome instance.Outcome) {
+func (b *boot) inject(ctx context.Context, dir string, a *obtained) (outcome instance.Outcome) {
 	switch {
 	case a.err != nil:
 		b.problem(instance.Problem{Origin: b.report.Source, Message: a.err.Error()})
@@ -74,20 +74,20 @@ func (b *boot) mounts() root.MountOptions {
 }
 
 // injection turns the kernel's words into the injector's options.
-func (b *boot) injection(a obtained, output io.Writer) injector.Options {
+func (b *boot) injection(a *obtained, output io.Writer) injector.Options {
 	in := b.options.Inject
 	o := injector.Options{
 		HookTimeout: in.HookTimeout, DryRun: b.options.Mode == words.DryRun,
 		AgainEachBoot: in.AgainEachBoot, RequireSigned: in.RequireSigned,
 		KeepCloudInit: in.KeepCloudInit, CloudConfig: in.CloudConfig,
-		NetworkConfig: b.options.Source.NetworkConfig, Sign: a.match.Sign, HookOutput: output,
+		NetworkConfig: b.options.Source.NetworkConfig, HookOutput: output,
 		Stage: func(stage string, within time.Duration) {
 			b.mark(stage)
 			b.tell(stage, within)
 		},
 	}
-	if a.err != nil {
-		o.Sign = b.matches[0].Sign
+	for i := range b.matches {
+		o.Signs = append(o.Signs, b.matches[i].Sign)
 	}
 	if a.client != nil {
 		o.Get, o.ResolvConf = a.client, a.lease.ResolvConf()
@@ -107,7 +107,7 @@ func fallbackNetwork(l *nic.Lease) []byte {
 }
 
 // used notes which NIC led to the source, and what it was asked.
-func (b *boot) used(a obtained) {
+func (b *boot) used(a *obtained) {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	for i := range b.report.Network {
@@ -126,7 +126,7 @@ func (b *boot) learn(result injector.Result) {
 	defer b.lock.Unlock()
 	r := &b.report
 	r.InstanceID, r.Hostname = result.Instance.ID, result.Hostname
-	r.NewInstance = result.Outcome.NewInstance
+	r.NewInstance, b.hint = result.Outcome.NewInstance, result.Hint
 	if result.Instance.Source != "" {
 		r.Source = result.Instance.Source
 	}

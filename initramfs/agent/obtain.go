@@ -147,21 +147,32 @@ func anyExists(paths ...string) bool {
 	return false
 }
 
+// drivers gives what loads kernel modules; nil where there are none.
+func (b *boot) drivers() *modules.Loader {
+	b.loading.Do(func() {
+		var name unix.Utsname
+		if err := unix.Uname(&name); err != nil {
+			b.log.Warnf("load drivers: uname: %v", err)
+			return
+		}
+		index, err := modules.ReadIndex(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
+		if err != nil {
+			b.log.Warnf("load drivers: %v", err)
+			return
+		}
+		cmdline, _ := readSome("/proc/cmdline", maxCmdline) // without it there are no parameters
+		b.loader = modules.NewLoader(index, modules.ReadPolicy("/", string(cmdline)),
+			func(line string) { b.log.Debugf("%s", line) })
+	})
+	return b.loader
+}
+
 // loadDrivers loads what the network devices want, without waiting for udev.
 func (b *boot) loadDrivers(ctx context.Context) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		b.log.Warnf("load drivers: uname: %v", err)
+	loader := b.drivers()
+	if loader == nil {
 		return
 	}
-	index, err := modules.ReadIndex(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
-	if err != nil {
-		b.log.Warnf("load drivers: %v", err)
-		return
-	}
-	cmdline, _ := readSome("/proc/cmdline", maxCmdline) // without it there are no parameters
-	loader := modules.NewLoader(index, modules.ReadPolicy("/", string(cmdline)),
-		func(line string) { b.log.Debugf("%s", line) })
 	if err := loader.Watch(ctx, modules.Network); err != nil && ctx.Err() == nil {
 		b.log.Warnf("load drivers: %v", err)
 	}

@@ -146,7 +146,7 @@ func (b *boot) sourceEnv(lease *nic.Lease, client *fetch.Client) source.Env {
 
 // tellSource lets the cloud know what became of the instance, while the
 // network is still there.
-func (b *boot) tellSource(ctx context.Context, a obtained, out instance.Outcome) {
+func (b *boot) tellSource(ctx context.Context, a *obtained, out instance.Outcome) {
 	env := source.Env{Evidence: b.evidence, Sysfs: b.env.Sysfs, Dev: devices}
 	switch {
 	case a.prepared == nil:

@@ -53,6 +53,9 @@ type Report struct {
 	Platform string   `json:"platform,omitempty"`
 	Source   string   `json:"source,omitempty"`
 	Evidence []string `json:"evidence,omitempty"`
+	// Unasked says why a known instance's source was not asked; empty where
+	// it was.
+	Unasked string `json:"unasked,omitempty"`
 	// InstanceID and what follows come from the source.
 	InstanceID  string     `json:"instance_id,omitempty"`
 	NewInstance bool       `json:"new_instance"`

@@ -31,6 +31,9 @@ func (r *Report) Summary() string {
 		if r.NewInstance {
 			s += " (new)"
 		}
+		if r.Unasked != "" {
+			s += ": nothing was fetched, " + r.Unasked
+		}
 		return s
 	case NoPlatform:
 		return "no sign of a cloud; nothing was asked and nothing changed"

@@ -197,6 +197,9 @@ func (s *stager) writeJournal(j journal) error {
 	return nil
 }
 
+// Unfinished says that there is a journal: Recover has something to look at.
+func (r *Root) Unfinished() bool { return r.Exists(StateDir + "/" + journalName) }
+
 func (r *Root) readJournal() (j journal, found bool, err error) {
 	text, err := r.ReadFileMax(StateDir+"/"+journalName, maxJournal)
 	if missing(err) {

@@ -48,6 +48,8 @@ type Known struct {
 	HostKeys []string
 	// HasRandomSeed says that systemd left a random seed on the disk.
 	HasRandomSeed bool
+	// HasHint says that there is a hint for the next initrd to copy.
+	HasHint bool
 	// Seeds are the files of /var/lib/cloud/seed/nocloud and nocloud-net,
 	// unread by anybody; the source's own parser makes sense of them.
 	Seeds []plan.Document
@@ -79,6 +81,7 @@ func Read(root Reader) *Known {
 	}
 	k.HostKeys = r.hostKeys()
 	k.HasRandomSeed = root.Exists(randomSeed)
+	k.HasHint = root.Exists(HintPath)
 	k.Seeds = r.seeds()
 	k.Problems = r.problems
 	return k

@@ -30,6 +30,8 @@ type Content struct {
 	CloudConfig, VendorCloudConfig, Vendor2CloudConfig []byte
 	// Hooks says that there are hooks or a bootcmd to run on every boot.
 	Hooks bool
+	// Base is the fingerprint of what lay below the user-data; see Base.
+	Base string
 }
 
 // Layout gives the steps that lay out /var/lib/cloud for the instance:
@@ -93,6 +95,7 @@ func Finish(d *Decision, k *Known, c *Content) ([]plan.Step, error) {
 		file(CloudDir+"/data/previous-datasource", source+"\n", 0o644),
 		file(CloudDir+"/data/instance-id", strings.TrimSpace(c.Instance.ID)+"\n", 0o644),
 	}
+	steps = keepHint(steps, k, c)
 	record, err := marshalRecord(d.ID, c)
 	if err != nil {
 		return nil, err
@@ -102,7 +105,7 @@ func Finish(d *Decision, k *Known, c *Content) ([]plan.Step, error) {
 
 // marshalRecord renders the record of an instance whose content is c.
 func marshalRecord(id string, c *Content) ([]byte, error) {
-	rec := Record{Version: recordVersion, Instance: c.Instance, Hooks: c.Hooks, Digests: map[string]string{}}
+	rec := Record{Version: recordVersion, Instance: c.Instance, Hooks: c.Hooks, Base: c.Base, Digests: map[string]string{}}
 	for _, b := range bodyFiles(id, &c.Instance) {
 		if len(*b.body) > 0 {
 			rec.Digests[b.path] = fingerprint(*b.body)

@@ -150,6 +150,8 @@ type Record struct {
 	Instance instance.Instance `json:"instance"`
 	// Hooks says that there are hooks or a bootcmd to run on every boot.
 	Hooks bool `json:"hooks"`
+	// Base is the fingerprint of what lay below the user-data; see Base.
+	Base string `json:"base,omitempty"`
 	// Digests are the SHA-256 of the stored bodies by path, in hex.
 	Digests map[string]string `json:"digests"`
 }

@@ -107,12 +107,19 @@ func content(id string) *Content {
 // boot does a whole boot as the instance and gives what was decided and done.
 func boot(t *testing.T, r fakeRoot, id string, again Again) (*Decision, []plan.Step) {
 	t.Helper()
+	return bootAs(t, r, id, again, func(*Content) {})
+}
+
+// bootAs is boot with a change to what the instance asks for.
+func bootAs(t *testing.T, r fakeRoot, id string, again Again, change func(*Content)) (*Decision, []plan.Step) {
+	t.Helper()
 	k := Read(r)
 	d, err := Decide(k, id, again)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := content(id)
+	change(c)
 	steps := Layout(d, c)
 	steps = append(steps, Renew(d, k, false, strings.Repeat("f", 32), nil)...)
 	end, err := Finish(d, k, c)
@@ -455,5 +462,68 @@ func TestTooMuchMetaData(t *testing.T) {
 	c.Instance.MetaData["big"] = strings.Repeat("x", MaxRecord)
 	if _, err := Finish(&Decision{ID: "i-1"}, &Known{}, c); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestSettled is the known-instance rule: what of a root's record lets a boot
+// leave the source unasked.
+func TestSettled(t *testing.T) {
+	base := Base([]plan.Document{{Path: "/etc/cloud/cloud.cfg", Body: []byte("a: 1\n")}})
+	for name, c := range map[string]struct {
+		change     func(fakeRoot)
+		hooks      bool
+		sign, base string
+		want       bool
+	}{
+		"without hooks":                {sign: "uuid-of-i-1", base: base, want: true},
+		"with hooks":                   {hooks: true, sign: "uuid-of-i-1", base: base},
+		"a clone":                      {sign: "uuid-of-clone", base: base},
+		"a machine without a sign":     {base: base},
+		"cloud.cfg has changed":        {sign: "uuid-of-i-1", base: Base(nil)},
+		"the root became somebody":     {func(r fakeRoot) { r["/var/lib/cloud/data/instance-id"] = "i-2\n" }, false, "uuid-of-i-1", base, false},
+		"the root was cleaned":         {func(r fakeRoot) { delete(r, "/var/lib/cloud/data/instance-id") }, false, "uuid-of-i-1", base, false},
+		"the record is damaged":        {func(r fakeRoot) { r[recordPath] = "{" }, false, "uuid-of-i-1", base, false},
+		"the record is gone":           {func(r fakeRoot) { delete(r, recordPath) }, false, "uuid-of-i-1", base, false},
+		"stored data are not the same": {func(r fakeRoot) { r[InstanceDir("i-1")+"/user-data.txt"] = "" }, false, "uuid-of-i-1", base, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := image()
+			bootAs(t, r, "i-1", AgainInstance, func(content *Content) { content.Hooks, content.Base = c.hooks, base })
+			if c.change != nil {
+				c.change(r)
+			}
+			if got := Read(r).Settled(c.sign, c.base); got != c.want {
+				t.Errorf("settled: %v", got)
+			}
+		})
+	}
+}
+
+// TestHint: the hint in the root is there for an instance without hooks only,
+// and tells nobody the sign.
+func TestHint(t *testing.T) {
+	r := image()
+	hooks := func(yes bool) func(*Content) { return func(c *Content) { c.Hooks = yes } }
+	for i, life := range []struct {
+		id    string
+		hooks bool
+		want  string
+	}{
+		{"i-1", true, ""},
+		{"i-1", false, Hint("uuid-of-i-1") + "\n"},
+		{"i-2", false, Hint("uuid-of-i-2") + "\n"},
+		{"i-2", true, ""},
+	} {
+		bootAs(t, r, life.id, AgainInstance, hooks(life.hooks))
+		if got := r[HintPath]; got != life.want {
+			t.Errorf("boot %d: %q, want %q", i, got, life.want)
+		}
+	}
+	got := Hint("product_uuid=x")
+	if len(got) != 64 || strings.Trim(got, "0123456789abcdef") != "" || got == Hint("product_uuid=y") || got == fingerprint([]byte("product_uuid=x")) {
+		t.Errorf("hint %q", got)
+	}
+	if Hint("") != "" {
+		t.Error("a machine without a sign has a hint")
 	}
 }
