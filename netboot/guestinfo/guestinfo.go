@@ -38,6 +38,15 @@ const (
 	maxTries = 8
 )
 
+// The variables that hold an instance's data, as cloud-init's
+// DataSourceVMware and OVF's guestInfo transport name them.
+const (
+	MetaData   = "metadata"
+	UserData   = "userdata"
+	VendorData = "vendordata"
+	OVF        = "ovfEnv"
+)
+
 // Words of the protocol.
 const (
 	magic      = 0x564d5868

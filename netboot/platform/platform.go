@@ -25,6 +25,9 @@ type Evidence struct {
 	// FWCfg names the files below opt/boothook that QEMU's fw_cfg device
 	// offers; the kernel shows them once the module qemu_fw_cfg is loaded.
 	FWCfg []string
+	// GuestInfo names the variables of interest that VMware's hypervisor
+	// keeps for this machine.
+	GuestInfo []string
 	// Labels are the file system labels of the volumes present.
 	Labels []string
 	// Words are the words of the kernel's command line.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"boothook/netboot/guestinfo"
 )
 
 // maxValue bounds one sysfs value, in bytes. SMBIOS strings are meant to be
@@ -44,7 +46,26 @@ func Read(sysfs string) Evidence {
 	for _, f := range files[:min(len(files), maxFWCfg)] {
 		ev.FWCfg = append(ev.FWCfg, f.Name())
 	}
+	if strings.HasPrefix(ev.DMI["sys_vendor"], "VMware") {
+		ev.GuestInfo = guestVariables()
+	}
 	return ev
+}
+
+// guestVariables asks the hypervisor, whose answers take microseconds, which
+// of the variables that concern us are set.
+func guestVariables() (set []string) {
+	host, err := guestinfo.Open()
+	if err != nil {
+		return nil // another hypervisor, or none
+	}
+	defer host.Close()
+	for _, name := range []string{guestinfo.MetaData, guestinfo.UserData, guestinfo.VendorData, guestinfo.OVF} {
+		if _, err := host.Get(name); err == nil {
+			set = append(set, name)
+		}
+	}
+	return set
 }
 
 func readValue(path string) string {

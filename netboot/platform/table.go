@@ -1,6 +1,10 @@
 package platform
 
-import "strings"
+import (
+	"strings"
+
+	"boothook/netboot/guestinfo"
+)
 
 // A row says what identifies one source on one platform.
 type row struct {
@@ -28,6 +32,8 @@ func table() []row {
 		{"ovf", "ovf", label("ovf env"), productUUID},
 		{"ovf", "ovf", label("ovfenv"), productUUID},
 		{"ovf", "ovf", label("ovf-transport"), productUUID},
+		{"vmware", "vmware", variable(guestinfo.MetaData, guestinfo.UserData, guestinfo.VendorData), productUUID},
+		{"ovf", "vmware", variable(guestinfo.OVF), productUUID},
 
 		{"azure", "azure", dmi("chassis_asset_tag", is("7783-7084-3265-9085-8269-3286-77")), productUUID},
 		{"cloudstack", "cloudstack", dmi("product_name", prefix("CloudStack")), productUUID},
@@ -107,6 +113,18 @@ func oem(prefix string) predicate {
 
 func fwcfg(ev Evidence) (string, bool) {
 	return "fw_cfg has opt/boothook", len(ev.FWCfg) > 0
+}
+
+// variable looks for one of VMware's variables.
+func variable(names ...string) predicate {
+	return func(ev Evidence) (string, bool) {
+		for _, name := range ev.GuestInfo {
+			if is(names...)(name) {
+				return "vmware has guestinfo." + name, true
+			}
+		}
+		return "", false
+	}
 }
 
 func word(name string) predicate {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"boothook/netboot/guestinfo"
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
 )
@@ -26,7 +27,22 @@ func fetchOVF(_ context.Context, env *Env) (Docs, error) {
 			return readDocs(v.FS, ".", doc{path: ovfEnvironment})
 		}
 	}
-	return nil, fmt.Errorf("%w: ovf", ErrNoVolume)
+	return fetchOVFVariable()
+}
+
+// fetchOVFVariable reads the environment where vCenter puts it if no volume is
+// to carry it (transport "com.vmware.guestInfo").
+func fetchOVFVariable() (Docs, error) {
+	host, err := guestinfo.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: ovf, and %w", ErrNoVolume, err)
+	}
+	defer host.Close()
+	body, err := host.Get(guestinfo.OVF)
+	if err != nil {
+		return nil, err
+	}
+	return Docs{ovfEnvironment: body}, nil
 }
 
 func parseOVF(got Docs, _ *platform.Evidence) (*instance.Instance, error) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -32,6 +33,10 @@ const (
 	smartosKeys = "root_authorized_keys"
 	smartosUser = "cloud-init:user-data"
 	smartosVend = "sdc:vendor-data"
+	// The scripts of those who run the cloud and of its user: both run late
+	// on every boot, unless there is vendor-data to say otherwise.
+	smartosOper = "sdc:operator-script"
+	smartosScri = "user-script"
 	// smartosTry bounds the wait for one answer; what the port held before is
 	// dropped, and so is an answer to an earlier question.
 	smartosTry = 5 * time.Second
@@ -51,7 +56,7 @@ func fetchSmartOS(ctx context.Context, env *Env) (Docs, error) {
 		return nil, fmt.Errorf("metadata port: %w", err)
 	}
 	got := Docs{}
-	for _, key := range []string{smartosID, smartosName, smartosHost, smartosKeys, smartosUser, smartosVend} {
+	for _, key := range []string{smartosID, smartosName, smartosHost, smartosKeys, smartosUser, smartosVend, smartosOper, smartosScri} {
 		body, err := j.get(key)
 		switch {
 		case ctx.Err() != nil:
@@ -77,8 +82,36 @@ func parseSmartOS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if in.Hostname == "" {
 		in.Hostname = got.text(smartosName)
 	}
+	if in.VendorData == nil {
+		var err error
+		if in.VendorData, err = smartosScripts(got); err != nil {
+			return nil, err
+		}
+	}
 	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": in.Hostname}
 	return in, nil
+}
+
+// smartosScripts is the vendor-data that puts the scripts where those of every
+// boot are run, under the names that cloud-init gives them; nil for none.
+func smartosScripts(got Docs) ([]byte, error) {
+	var files []map[string]string
+	for _, s := range [][2]string{{smartosOper, "01_operator-script"}, {smartosScri, "02_user-script"}} {
+		if body := got[s[0]]; body != nil {
+			files = append(files, map[string]string{
+				"path": "/var/lib/cloud/scripts/per-boot/" + s[1], "permissions": "0700",
+				"encoding": "b64", "content": base64.StdEncoding.EncodeToString(body),
+			})
+		}
+	}
+	if files == nil {
+		return nil, nil
+	}
+	body, err := json.Marshal(map[string]any{"write_files": files})
+	if err != nil {
+		return nil, fmt.Errorf("%w: scripts: %w", ErrMalformed, err)
+	}
+	return append([]byte("#cloud-config\n"), body...), nil
 }
 
 // openSerial opens a serial port without line discipline: bytes as they are.

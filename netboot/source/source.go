@@ -105,6 +105,7 @@ func Table() []Source {
 		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
 		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
 		{Name: "ovf", fetch: fetchOVF, parse: parseOVF},
+		{Name: "vmware", fetch: fetchVMware, parse: parseVMware, tell: tellVMware},
 		{Name: "opennebula", fetch: fetchOpenNebula, parse: parseOpenNebula},
 		{Name: "smartos", fetch: fetchSmartOS, parse: parseSmartOS},
 		{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD},

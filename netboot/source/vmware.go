@@ -1,0 +1,164 @@
+package source
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/guestinfo"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+)
+
+// VMware gives a machine variables, "guestinfo.NAME", over its hypervisor.
+// Their names and encodings are those of cloud-init's DataSourceVMware.
+const (
+	vmMeta     = guestinfo.MetaData
+	vmUser     = guestinfo.UserData
+	vmVendor   = guestinfo.VendorData
+	vmEncoding = ".encoding"
+	// vmNothing stands in a variable that was there and is taken back.
+	vmNothing = "---"
+	// maxCleared bounds the variables that are taken back.
+	maxCleared = 32
+)
+
+// guestVariables is the hypervisor's end.
+type guestVariables interface {
+	Get(name string) ([]byte, error)
+	Set(name, value string) error
+}
+
+func fetchVMware(_ context.Context, _ *Env) (Docs, error) {
+	host, err := guestinfo.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close()
+	got, err := readVariables(host, vmMeta, vmMeta+vmEncoding, vmUser, vmUser+vmEncoding, vmVendor, vmVendor+vmEncoding)
+	if err == nil && got[vmMeta] == nil && got[vmUser] == nil && got[vmVendor] == nil {
+		err = fmt.Errorf("%w: guestinfo holds neither metadata, userdata nor vendordata", ErrMalformed)
+	}
+	return got, err
+}
+
+func readVariables(host guestVariables, names ...string) (Docs, error) {
+	got := Docs{}
+	for _, name := range names {
+		value, err := host.Get(name)
+		switch {
+		case errors.Is(err, guestinfo.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case strings.TrimSpace(string(value)) != vmNothing:
+			got[name] = value
+		}
+	}
+	return got, nil
+}
+
+func parseVMware(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
+	var plain [3][]byte
+	for i, name := range []string{vmMeta, vmUser, vmVendor} {
+		var err error
+		if plain[i], err = vmDecode(name, got[name], got.text(name+vmEncoding)); err != nil {
+			return nil, err
+		}
+	}
+	meta, err := parseYAML("guestinfo.metadata", plain[0])
+	if err != nil {
+		return nil, err
+	}
+	if meta.text("instance-id") == "" {
+		meta["instance-id"] = strings.ToLower(ev.DMI["product_uuid"])
+	}
+	in := &instance.Instance{
+		ID:         meta.text("instance-id"),
+		Hostname:   meta.text("local-hostname", "hostname"),
+		PublicKeys: keysOf(meta["public-keys"]),
+		UserData:   plain[1],
+		VendorData: plain[2],
+		MetaData:   meta.without("network", "network.encoding"),
+	}
+	switch network := meta["network"].(type) {
+	case string:
+		in.NetworkConfig, err = vmDecode("metadata: network", []byte(network), meta.text("network.encoding"))
+	case map[string]any:
+		in.NetworkConfig, err = json.Marshal(map[string]any{"network": network})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// vmDecode undoes the encoding that a variable's neighbour names.
+func vmDecode(name string, body []byte, encoding string) ([]byte, error) {
+	switch encoding {
+	case "", vmNothing:
+		return body, nil
+	case "base64", "b64":
+		return mustBase64("guestinfo."+name, string(body))
+	case "gzip+base64", "gz+b64":
+		packed, err := mustBase64("guestinfo."+name, string(body))
+		if err != nil {
+			return nil, err
+		}
+		z, err := gzip.NewReader(bytes.NewReader(packed))
+		if err == nil {
+			packed, err = io.ReadAll(io.LimitReader(z, fetch.MaxDocument+1))
+		}
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%w: guestinfo.%s is not gzip", ErrMalformed, name)
+		case len(packed) > fetch.MaxDocument:
+			return nil, fmt.Errorf("guestinfo.%s: %w", name, fetch.ErrTooLarge)
+		}
+		return packed, nil
+	}
+	return nil, fmt.Errorf("%w: guestinfo.%s has the encoding %q", ErrMalformed, name, encoding)
+}
+
+// tellVMware takes back the variables that the metadata ask to be taken back
+// once they have been used: those under "redact" and "cleanup-guestinfo".
+func tellVMware(_ context.Context, _ *Env, out instance.Outcome) error {
+	if !out.Applied {
+		return nil
+	}
+	host, err := guestinfo.Open()
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	return clearVariables(host)
+}
+
+func clearVariables(host guestVariables) error {
+	got, err := readVariables(host, vmMeta, vmMeta+vmEncoding)
+	if err != nil {
+		return err
+	}
+	body, err := vmDecode(vmMeta, got[vmMeta], got.text(vmMeta+vmEncoding))
+	if err != nil {
+		return err
+	}
+	meta, err := parseYAML("guestinfo.metadata", body)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	names := append(keysOf(meta["redact"]), keysOf(meta["cleanup-guestinfo"])...)
+	for _, name := range names[:min(len(names), maxCleared)] {
+		if name != vmMeta && name != vmUser && name != vmVendor {
+			continue
+		}
+		errs = append(errs, host.Set(name, vmNothing), host.Set(name+vmEncoding, vmNothing))
+	}
+	return errors.Join(errs...)
+}
