@@ -33,6 +33,11 @@ shell with -n, where this machine has it; nothing is run.
 cloud-config, cloud-boothook, x-shellscript or any MIME type. An upstart job is
 then accepted or refused as upstart would, in upstart's words.
 
+--root also plans FILE for the root in that directory, and checks what would be
+written against what reads it there: units and drop-ins by systemd-analyze,
+where this machine has it; .network and .link files, udev rules, sysctl,
+modules, tmpfiles and sysusers files; and whether the root is too old for them.
+
 The exit status is 1 when anything but warnings was found.`
 
 // syntaxTime bounds the syntax check of one script.
@@ -41,7 +46,8 @@ const syntaxTime = 5 * time.Second
 var errFound = errors.New("errors were found")
 
 func runLint(ctx context.Context, e env, args []string) error {
-	fs := newFlags(e, "lint", "lint [--as TYPE] [--json] [--fetch] FILE|-", lintHelp)
+	fs := newFlags(e, "lint", "lint [--as TYPE | --root DIR] [--json] [--fetch] FILE|-", lintHelp)
+	dir := fs.String("root", "", "check it for the root in this `directory`")
 	as := fs.String("as", "", "take FILE as a part of this `type`")
 	asJSON := fs.Bool("json", false, "print JSON")
 	fetch := fs.Bool("fetch", false, "fetch what #include names")
@@ -53,6 +59,9 @@ func runLint(ctx context.Context, e env, args []string) error {
 	}
 	if fs.NArg() != 1 {
 		return usagef("lint: exactly one FILE is needed")
+	}
+	if *as != "" && *dir != "" {
+		return usagef("lint: --as and --root exclude each other")
 	}
 	file := fs.Arg(0)
 	doc, err := readDocument(e, file)
@@ -69,7 +78,16 @@ func runLint(ctx context.Context, e env, args []string) error {
 				Message: "included documents are not checked without --fetch"})
 		}
 	}
-	found := withColumns(append(decoded.Problems, lintParts(ctx, decoded.Parts)...), decoded.Parts)
+	problems := append(decoded.Problems, lintParts(ctx, decoded.Parts)...)
+	if *dir == "" {
+		problems = append(problems, cloudconfig.Lint(decoded.Parts)...)
+	} else if planned, err := lintRoot(ctx, *dir, file, doc, *fetch); err != nil {
+		return fmt.Errorf("lint %s: %w", file, err)
+	} else {
+		said := problems
+		problems = append(problems, slices.DeleteFunc(planned, func(p instance.Problem) bool { return slices.Contains(said, p) })...)
+	}
+	found := withColumns(problems, decoded.Parts)
 	if *asJSON {
 		err = writeFindings(e.stdout, found)
 	} else {
@@ -124,7 +142,7 @@ func writeFindings(w io.Writer, found []located) error {
 	return enc.Encode(map[string]any{"version": 1, "findings": found})
 }
 
-// lintParts checks every part by its type, and all cloud-config together.
+// lintParts checks every part by its type.
 func lintParts(ctx context.Context, parts []userdata.Part) []instance.Problem {
 	var found []instance.Problem
 	for _, p := range parts {
@@ -136,7 +154,7 @@ func lintParts(ctx context.Context, parts []userdata.Part) []instance.Problem {
 			found = append(found, f)
 		}
 	}
-	return append(found, cloudconfig.Lint(parts)...)
+	return found
 }
 
 func lintPart(ctx context.Context, p userdata.Part) []instance.Problem {
