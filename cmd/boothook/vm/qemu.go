@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -134,6 +135,7 @@ type Guest struct {
 	// Command is the exact QEMU command, quoted for a shell.
 	Command string
 
+	keys io.Writer // to the guest's serial port
 	qmp  string
 	done chan struct{} // closed when QEMU has ended
 	err  error         // how; set before done is closed
@@ -165,6 +167,9 @@ func Start(ctx context.Context, m Machine) (_ *Guest, err error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	var complaint strings.Builder
 	cmd.Stdout, cmd.Stderr = g.Console, &complaint
+	if g.keys, err = cmd.StdinPipe(); err != nil {
+		return nil, errors.Join(err, g.Capture.Close())
+	}
 	if err := m.Network.start(cmd); err != nil {
 		return nil, errors.Join(fmt.Errorf("start QEMU: %w", err), g.Capture.Close())
 	}
@@ -179,6 +184,12 @@ func Start(ctx context.Context, m Machine) (_ *Guest, err error) {
 		g.err = errors.Join(g.err, g.Capture.Close(), log.Close(), os.RemoveAll(control))
 	}()
 	return g, nil
+}
+
+// Type writes to the guest's serial port, as from a keyboard.
+func (g *Guest) Type(text string) error {
+	_, err := io.WriteString(g.keys, text)
+	return err
 }
 
 // Done is closed when the guest is off.
