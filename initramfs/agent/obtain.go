@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +24,10 @@ import (
 // udevWait is how long a NIC waits for udevd to finish with it. Where the
 // initrd has a udevd, its coldplug is over within a second or two.
 const udevWait = 10 * time.Second
+
+// lastCallTime is how long a NIC may still come, or its cable, when all that
+// did have led to a service that said no for good.
+const lastCallTime = 5 * time.Second
 
 // errNoAnswer means that every NIC was asked in vain.
 var errNoAnswer = errors.New("no source answered")
@@ -99,6 +102,15 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 			return nil, fmt.Errorf("ip=: %w", err)
 		}
 		o.Configs = append(o.Configs, cfg)
+	}
+	for _, word := range b.options.Net.VLANs {
+		vlan, err := nic.ParseVLAN(word)
+		if err != nil {
+			return nil, err
+		}
+		if !o.AdoptOnly {
+			o.VLANs = append(o.VLANs, vlan)
+		}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	nics, err := nic.Start(ctx, o)
@@ -179,41 +191,69 @@ func (b *boot) loadDrivers(ctx context.Context) {
 }
 
 // obtain asks the sources over every lease that comes, all at once; the first
-// answer wins and ends the rest. Then it fetches what user-data includes.
+// answer wins and ends the rest. Then it fetches what user-data includes. When
+// all have said no for good, and no other lease is on its way, it does not
+// wait for the end of the budget.
 func (b *boot) obtain(ctx context.Context, n *network) obtained {
 	ask, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
-		wait    sync.WaitGroup
-		answers = make(chan obtained)
-		lastErr error
+		leases   = n.nics.Leases()
+		answers  = make(chan obtained)
+		asking   int
+		lastErr  error
+		lastCall <-chan time.Time
 	)
-	go func() {
-		defer close(answers)
-		for lease := range n.nics.Leases() {
-			b.leased(lease)
-			wait.Go(func() { answers <- b.askOver(ask, &lease) })
-		}
-		wait.Wait()
-	}()
-	for a := range answers {
-		if a.err != nil {
-			lastErr = a.err
-			continue
-		}
-		cancel()
-		// The losers are let go of without waiting for them.
-		go func() {
-			for range answers {
+	for leases != nil || asking > 0 {
+		select {
+		case lease, more := <-leases:
+			if !more {
+				leases = nil
+				continue
 			}
-		}()
-		b.mark("instance fetched")
-		if err := n.nics.Settle(a.lease.Index); err != nil {
-			b.problem(instance.Problem{Origin: "network", Message: err.Error(), Warning: true})
+			b.leased(lease)
+			asking++
+			go func() { answers <- b.askOver(ask, &lease) }()
+		case a := <-answers:
+			asking--
+			if a.err == nil {
+				cancel()
+				b.letGo(leases, answers, asking)
+				b.mark("instance fetched")
+				if err := n.nics.Settle(a.lease.Index); err != nil {
+					b.problem(instance.Problem{Origin: "network", Message: err.Error(), Warning: true})
+				}
+				return b.prepare(ctx, a)
+			}
+			lastErr = a.err
+		case <-lastCall:
+			if n.nics.Idle() {
+				return obtained{err: fmt.Errorf("%w: %w", errNoAnswer, lastErr)}
+			}
 		}
-		return b.prepare(ctx, a)
+		if lastCall = nil; asking == 0 && lastErr != nil {
+			lastCall = time.After(lastCallTime)
+		}
 	}
 	return obtained{err: b.noAnswer(lastErr)}
+}
+
+// letGo of those who lost, without waiting for them. What the winner's NIC gets
+// besides is noted.
+func (b *boot) letGo(leases <-chan nic.Lease, answers <-chan obtained, asking int) {
+	go func() {
+		for range asking {
+			<-answers
+		}
+	}()
+	if leases == nil {
+		return
+	}
+	go func() {
+		for lease := range leases {
+			b.leased(lease)
+		}
+	}()
 }
 
 // noAnswer says that the budget is spent, and what the last NIC said.

@@ -63,7 +63,12 @@ type Options struct {
 // Net is for netboot/nic.
 type Net struct {
 	// NIC is an interface name or a MAC address; empty: all physical ones.
+	// PXE names the one it booted from by BOOTIF=01-xx-xx-xx-xx-xx-xx.
 	NIC string
+	// VLANs are dracut's vlan=NAME:LINK, as written.
+	VLANs []string
+	// Proxy is dracut's proxy=, for what addresses in user-data name.
+	Proxy string
 	// IP is boothook.ip= as written, or plain ip= (Foreign) which belongs
 	// to the initrd's own stack. Empty: DHCP.
 	IP, ForeignIP string
@@ -180,6 +185,14 @@ func (o *Options) apply(w word) error {
 		o.Source.NetworkConfig = w.value
 	case "ip":
 		o.Net.ForeignIP = w.value
+	case "BOOTIF":
+		if o.Net.NIC == "" && strings.HasPrefix(w.value, "01-") { // Ethernet
+			o.Net.NIC = w.value
+		}
+	case "vlan":
+		o.Net.VLANs = append(o.Net.VLANs, w.value)
+	case "proxy":
+		o.Net.Proxy = w.value
 	case "nfsroot":
 		o.Net.Foreign = true
 	case "root", "boot":

@@ -57,6 +57,13 @@ func TestParse(t *testing.T) {
 		{"a cloud's own words", "", "scaleway vultr=1 cloud-config-url=http://x/", defaults(func(o *Options) {
 			o.Source.Signs, o.Source.CloudConfigURL = []string{"scaleway", "vultr"}, "http://x/"
 		})},
+		{"what PXE booted from", "", "BOOTIF=01-52-54-00-00-00-01", defaults(func(o *Options) { o.Net.NIC = "01-52-54-00-00-00-01" })},
+		{"nic counts more", "", "boothook.nic=eth7 BOOTIF=01-52-54-00-00-00-01", defaults(func(o *Options) { o.Net.NIC = "eth7" })},
+		{"nic counts more wherever it stands", "", "BOOTIF=01-52-54-00-00-00-01 boothook.nic=eth7", defaults(func(o *Options) { o.Net.NIC = "eth7" })},
+		{"not from an Ethernet", "", "BOOTIF=20-00-00", defaults(func(*Options) {})},
+		{"dracut's", "", "vlan=vlan5:eth0 vlan=eth1.6:eth1 proxy=http://p:3128", defaults(func(o *Options) {
+			o.Net.VLANs, o.Net.Proxy = []string{"vlan5:eth0", "eth1.6:eth1"}, "http://p:3128"
+		})},
 		{"unknown word", "", "boothook.tiemout=5", defaults(func(o *Options) {
 			o.Warnings = []instance.Problem{warning(kernel, "boothook.tiemout: no such word")}
 		})},

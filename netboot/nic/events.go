@@ -118,11 +118,11 @@ func (m *Manager) consider(a *rtnl.Link) {
 
 // wanted says whether a link counts and is to have an address.
 func (m *Manager) wanted(a *rtnl.Link) bool {
-	if !counts(a, isDevice(a), isWireless(a), m.opts) {
+	if !counts(a, isDevice(a), isWireless(a), &m.opts) {
 		return false
 	}
 	c := configFor(m.opts.Configs, a)
-	return c != nil && c.Method != MethodOff
+	return c != nil && c.Method != MethodOff || m.opts.carries(a)
 }
 
 // forget ends the work on a link that has disappeared.

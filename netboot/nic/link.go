@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"boothook/netboot/rtnl"
 
@@ -29,6 +30,8 @@ type link struct {
 	before *snapshot
 	// reply is what a DHCPv6 server has given and must be given back.
 	reply *dhcpv6.Message
+	// leased says that it has brought a lease for IPv4, of others' making.
+	leased atomic.Bool
 
 	mu      sync.Mutex // guards what follows
 	attrs   *rtnl.Link
@@ -102,14 +105,20 @@ func isUp(a *rtnl.Link) bool { return a.Flags&unix.IFF_UP != 0 }
 // counts says whether a link is one that boothook uses. It is when it speaks
 // Ethernet, is no loopback, belongs to no bridge, bond or team and is none,
 // and, unless it was asked for by name or Virtual is set, stands for a device:
-// a veth, a dummy or a VLAN does not. A wireless link never does: it has no
+// a veth, a dummy or a VLAN does not, but for the VLANs made here. A wireless link never does: it has no
 // network before somebody joins one.
-func counts(a *rtnl.Link, isDevice, wireless bool, o Options) bool {
+func counts(a *rtnl.Link, isDevice, wireless bool, o *Options) bool {
 	switch {
-	case a.Flags&unix.IFF_LOOPBACK != 0, a.Type != unix.ARPHRD_ETHER, a.Master != 0, wireless:
+	case a.Flags&unix.IFF_LOOPBACK != 0, a.Type != unix.ARPHRD_ETHER:
+		return false
+	case o.AdoptOnly && o.Only == "":
+		return true // what has no address of its own is not touched
+	case a.Master != 0, wireless:
 		return false
 	case a.Kind == "bridge", a.Kind == "bond", a.Kind == "team":
 		return false
+	case o.isOurs(a):
+		return true
 	case o.Only != "":
 		return named(a, o.Only)
 	}

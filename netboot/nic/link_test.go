@@ -34,8 +34,11 @@ func TestCounts(t *testing.T) {
 		{"a bond's member", with(func(a *rtnl.Link) { a.Master = 9 }), true, false, Options{}, false},
 		{"a bridge", with(func(a *rtnl.Link) { a.Kind = "bridge" }), false, false, Options{Virtual: true}, false},
 		{"wireless", ether, true, true, Options{}, false},
+		{"a VLAN asked for", with(func(a *rtnl.Link) { a.Kind, a.Name = "vlan", "eth0.5" }), false, false, Options{VLANs: []VLAN{{"eth0.5", "eth0", 5}}}, true},
+		{"another VLAN", with(func(a *rtnl.Link) { a.Kind, a.Name = "vlan", "eth0.6" }), false, false, Options{VLANs: []VLAN{{"eth0.5", "eth0", 5}}}, false},
+		{"a bond of the initrd's own stack", with(func(a *rtnl.Link) { a.Kind = "bond" }), false, false, Options{AdoptOnly: true}, true},
 	} {
-		if got := counts(&tt.attrs, tt.device, tt.wireless, tt.options); got != tt.want {
+		if got := counts(&tt.attrs, tt.device, tt.wireless, &tt.options); got != tt.want {
 			t.Errorf("%s: counts = %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -18,6 +18,8 @@
 // wants that. On the links that are raised, duplicate address detection is off
 // and neighbours are asked again sooner, until Restore.
 //
+// VLANs that are asked for are made, and deleted by Restore.
+//
 // It never loads drivers, writes files, renames links or changes their MTU,
 // and asks nothing of the network but an address. It works in the
 // network namespace of the calling process, all of whose threads must be in it.
@@ -57,6 +59,9 @@ type Options struct {
 	// Configs say how links get their addresses (boothook.ip=). With none,
 	// every link does DHCP; otherwise links that no Config is for stay dark.
 	Configs []Config
+	// VLANs are made, besides those that a Config's device implies by its
+	// name, and used like the other links. The kernel must have the module.
+	VLANs []VLAN
 	// AdoptOnly leaves raising and leasing to the initrd's own stack (ip=,
 	// rd.neednet, nfsroot): leases come from what that one sets up.
 	AdoptOnly bool
@@ -107,6 +112,7 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 	if o.Pace <= 0 {
 		o.Pace = DefaultPace
 	}
+	o.impliedVLANs()
 	m := &Manager{
 		opts:    o,
 		leases:  make(chan Lease, maxLinks*leasesPerLink),
@@ -194,10 +200,28 @@ func (m *Manager) Restore() error {
 	m.closed = true
 	defer m.conn.Close()
 	var errs []error
-	for _, l := range m.links {
-		errs = append(errs, m.restore(l))
+	for _, vlans := range []bool{true, false} { // these need the others
+		for _, l := range m.links {
+			if attrs, _ := l.now(); m.opts.isOurs(attrs) == vlans {
+				errs = append(errs, m.restore(l))
+			}
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// Idle says that no lease is on its way: each link that has a carrier has
+// brought one for IPv4, which most services want. What it says is old when a
+// cable is put in.
+func (m *Manager) Idle() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.links {
+		if attrs, _ := l.now(); hasCarrier(attrs) && !l.leased.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // Settle says that the link with this index leads to what was sought: the
@@ -206,8 +230,14 @@ func (m *Manager) Settle(index int) error {
 	m.mu.Lock()
 	m.settled = index
 	var others []*link
+	under := index // the link itself, or what carries it
+	if l := m.links[index]; l != nil {
+		if attrs, _ := l.now(); m.opts.isOurs(attrs) {
+			under = attrs.Lower
+		}
+	}
 	for _, l := range m.links {
-		if l.index != index {
+		if l.index != index && l.index != under {
 			others = append(others, l)
 			l.stop()
 		}
@@ -280,6 +310,9 @@ func (m *Manager) deliver(l *link, lease *Lease) {
 		via = "gateway " + lease.Gateway.String()
 	}
 	m.logf(l, "%s, %s (%s)", lease.Prefix, via, lease.By)
+	if lease.By != ByLinkLocal && lease.Prefix.Addr().Is4() {
+		l.leased.Store(true)
+	}
 	select {
 	case m.leases <- *lease:
 	case <-m.ctx.Done():

@@ -17,6 +17,7 @@ type snapshot struct {
 	mtu    int
 	addrs  []rtnl.Addr
 	routes []rtnl.Route
+	made   []string // the VLANs that were made over it, by name
 }
 
 // takeSnapshot reads the state of a link that is still untouched.
@@ -56,6 +57,7 @@ func (s *snapshot) restore(c *rtnl.Conn, l *link) error {
 		note("read", err)
 		return errors.Join(errs...)
 	}
+	note("delete VLANs", s.unmakeVLANs(c, l))
 	if isUp(found) {
 		routes, err := linkRoutes(c, l)
 		note("list routes", err)

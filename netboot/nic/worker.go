@@ -45,6 +45,10 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 	if err := m.raise(ctx, l); err != nil {
 		return
 	}
+	m.makeVLANs(l)
+	if c := configFor(m.opts.Configs, attrs); c == nil || c.Method == MethodOff {
+		return // all that it is for are the VLANs
+	}
 	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
 		m.restoreSysctls(l)
 		l.before = nil // theirs now: not ours to put back

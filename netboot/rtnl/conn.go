@@ -119,6 +119,18 @@ func (c *Conn) SetMTU(index, mtu int) error {
 	return c.change(unix.RTM_NEWLINK, 0, linkBody(unix.AF_UNSPEC, index, 0, 0, appendAttr32(nil, unix.IFLA_MTU, uint32(mtu))))
 }
 
+// AddVLAN makes a link of that name, whose frames travel over another link
+// with a tag, 1 to 4094 (IEEE 802.1Q). EOPNOTSUPP says that the kernel has no
+// such links, EEXIST that there is a link of that name.
+func (c *Conn) AddVLAN(over int, name string, tag uint16) error {
+	return c.change(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, vlanBody(over, name, tag))
+}
+
+// DeleteLink takes away a link that is no hardware.
+func (c *Conn) DeleteLink(index int) error {
+	return c.change(unix.RTM_DELLINK, 0, linkBody(unix.AF_UNSPEC, index, 0, 0, nil))
+}
+
 // Addrs lists the addresses of a link that are of a family; AF_UNSPEC: all.
 func (c *Conn) Addrs(index int, family uint8) (list []Addr, err error) {
 	body := make([]byte, unix.SizeofIfAddrmsg)

@@ -27,6 +27,7 @@ type Link struct {
 	Flags      uint32   // IFF_UP, IFF_LOWER_UP …
 	Oper       uint8    // OperUp, or why not
 	MTU        int
+	Lower      int              // the index of the link that a VLAN's frames travel over; 0: none
 	Master     int              // the index of the bridge or bond it belongs to; 0: none
 	Addr       net.HardwareAddr // nil: none
 	PermAddr   net.HardwareAddr // the one from the factory; nil: unknown
@@ -61,6 +62,8 @@ func (l *Link) attribute(kind uint16, v []byte) {
 		l.PermAddr = bytes.Clone(v)
 	case unix.IFLA_MTU:
 		l.MTU = int(number(v))
+	case unix.IFLA_LINK:
+		l.Lower = int(number(v))
 	case unix.IFLA_MASTER:
 		l.Master = int(number(v))
 	case unix.IFLA_OPERSTATE:
@@ -101,6 +104,16 @@ func linkBody(family uint8, index int, flags, mask uint32, attrs []byte) []byte 
 	binary.NativeEndian.PutUint32(b[8:], flags)
 	binary.NativeEndian.PutUint32(b[12:], mask)
 	return append(b, attrs...)
+}
+
+// vlanBody is a request for a VLAN.
+func vlanBody(over int, name string, tag uint16) []byte {
+	data := appendAttr(nil, unix.IFLA_VLAN_ID, binary.NativeEndian.AppendUint16(nil, tag))
+	info := appendAttr(nil, unix.IFLA_INFO_KIND, []byte("vlan"))
+	info = appendAttr(info, unix.IFLA_INFO_DATA, data)
+	attrs := appendAttr32(nil, unix.IFLA_LINK, uint32(over))
+	attrs = appendAttr(attrs, unix.IFLA_IFNAME, append([]byte(name), 0))
+	return linkBody(unix.AF_UNSPEC, 0, 0, 0, appendAttr(attrs, unix.IFLA_LINKINFO, info))
 }
 
 // text is a string without the NUL that ends it.

@@ -55,6 +55,25 @@ func TestParseLink(t *testing.T) {
 	}
 }
 
+// What "ip link add link eth0 name eth0.5 type vlan id 5" sends where eth0 is
+// the third link, its flags and header aside.
+func TestVLANBody(t *testing.T) {
+	want := []byte{
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // struct ifinfomsg
+		8, 0, 5, 0, 3, 0, 0, 0, // IFLA_LINK
+		11, 0, 3, 0, 'e', 't', 'h', '0', '.', '5', 0, 0, // IFLA_IFNAME
+		24, 0, 18, 0, // IFLA_LINKINFO
+		8, 0, 1, 0, 'v', 'l', 'a', 'n', // IFLA_INFO_KIND
+		12, 0, 2, 0, 6, 0, 1, 0, 5, 0, 0, 0, // IFLA_INFO_DATA, IFLA_VLAN_ID
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		t.Fatal("the bytes above are those of a little-endian machine")
+	}
+	if diff := cmp.Diff(want, vlanBody(3, "eth0.5", 5)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestAddrRoundTrip(t *testing.T) {
 	for _, a := range []Addr{
 		{Index: 3, Prefix: netip.MustParsePrefix("10.0.0.5/24"), Flags: unix.IFA_F_NOPREFIXROUTE, Valid: 3600},
