@@ -103,6 +103,18 @@ func firstThen(first, second answers) answers {
 	return func(msg *dhcpv4.DHCPv4) [][]byte { return append(first(msg), second(msg)...) }
 }
 
+// jealous is a server that stands beside another: it offers, too, and refuses
+// in its own name whatever the other one gives, before that one gives it.
+func jealous(server, addr string, other answers) answers {
+	own := honest(server, addr)
+	return func(msg *dhcpv4.DHCPv4) [][]byte {
+		if msg.MessageType() != dhcpv4.MessageTypeRequest || msg.ServerIdentifier().Equal(net.ParseIP(server)) {
+			return append(other(msg), own(msg)...)
+		}
+		return append([][]byte{reply(msg, dhcpv4.MessageTypeNak, server, "0.0.0.0")}, other(msg)...)
+	}
+}
+
 // noise sends, before each right answer, what must be dropped: messages for
 // others and for other transactions, ones that are cut short or end within an
 // option, routes and names that are none, a thousand bytes too many.
@@ -138,17 +150,17 @@ func noise(right answers) answers {
 }
 
 // odd are options that are not to be believed: a name with a line break, an
-// MTU of 1, routes beyond count, name servers that are none.
+// MTU of 1, a gateway that is a group's address, thirty routes more, name
+// servers that are none.
 func odd() []dhcpv4.Modifier {
-	routes := []byte{}
-	for i := range 40 {
+	routes := []byte{24, 172, 17, 0, 224, 0, 0, 1, 0, 10, 9, 0, 1}
+	for i := range 30 {
 		routes = append(routes, 24, 172, 16, byte(i), 10, 9, 0, 1)
 	}
-	routes = append(routes, 0, 10, 9, 0, 1, 32, 169, 254, 169, 254, 10, 9, 0, 1)
 	return []dhcpv4.Modifier{
 		dhcpv4.WithGeneric(dhcpv4.OptionHostName, []byte("evil\nroot::0:0")),
 		dhcpv4.WithGeneric(dhcpv4.OptionInterfaceMTU, []byte{0, 1}),
-		dhcpv4.WithGeneric(dhcpv4.OptionClasslessStaticRoute, routes[:252]),
+		dhcpv4.WithGeneric(dhcpv4.OptionClasslessStaticRoute, routes),
 		dhcpv4.WithGeneric(dhcpv4.OptionDomainNameServer, []byte{255, 255, 255, 255, 0, 0, 0, 0, 1}),
 		dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(245), []byte{1, 2}),
 	}

@@ -77,11 +77,13 @@ func faults() []fault {
 		}, words: "boothook.timeout=4s", want: found, within: time.Second,
 			defence: &defence{"the on-link route", "netboot/nic/configure.go", "k.Flags = unix.RTNH_F_ONLINK", "k.Flags = 0"}},
 		{name: "two servers", network: func(l *lab) {
-			l.scripted(firstThen(honest("10.9.0.1", "10.9.0.50"), honest("10.9.0.2", "10.9.0.51")))
-		}, want: found, within: time.Second},
+			l.scripted(jealous("10.9.0.2", "10.9.0.51", honest("10.9.0.1", "10.9.0.50")))
+		}, want: found, within: time.Second,
+			defence: &defence{"hearing the chosen one only", "netboot/nic/dhcp4.go", "&& m.ServerIdentifier().Equal(server)", "&& server != nil"}},
 		{name: "forged and malformed messages", network: func(l *lab) { l.scripted(noise(honest("10.9.0.1", "10.9.0.50"))) }, want: found, within: time.Second,
 			defence: &defence{"the transaction's number", "netboot/nic/dhcp4.go", "m.TransactionID != msg.TransactionID ||", ""}},
-		{name: "odd and oversized options", network: func(l *lab) { l.scripted(honest("10.9.0.1", "10.9.0.50", odd()...)) }, want: found, within: time.Second},
+		{name: "odd and oversized options", network: func(l *lab) { l.scripted(honest("10.9.0.1", "10.9.0.50", odd()...)) }, want: found, within: time.Second,
+			defence: &defence{"gateways that can be one", "netboot/nic/ack.go", "ok && isUnicast(gw)", "ok"}},
 		{name: "16 NICs, the 13th leads there", network: sixteen, words: "boothook.timeout=4s", want: found, within: 2 * time.Second,
 			defence: &defence{"all NICs at once", "netboot/nic/nic.go", "const maxLinks = 64", "const maxLinks = 1"}},
 		{name: "NIC that appears after 3 s", network: func(l *lab) {
@@ -106,9 +108,27 @@ func faults() []fault {
 		{name: "redirects for ever", service: behind("/latest/user-data", redirect), want: lost, within: budget, requests: 20,
 			defence: &defence{"counting redirects", "netboot/fetch/fetch.go", "MaxRedirects = 5", "MaxRedirects = 1 << 30"}},
 		{name: "names are not resolved", words: "boothook.url=http://seed.example/user-data boothook.timeout=2s", want: lost, within: budget, defence: gone},
+		{name: "https with the clock at 1970", network: func(l *lab) { l.dnsmasq("--address=/seed.example/10.9.0.1") },
+			service: func(l *lab) { faulty(simulate.Faults{})(l); l.tlsInTheFuture("10.9.0.1:443", "seed.example") },
+			words:   "boothook.url=https://seed.example/user-data", want: found, within: time.Second,
+			defence: &defence{"the time of baking", "initramfs/agent/sources.go", "NotBefore: notBefore()", "NotBefore: time.Time{}"}},
 		{name: "impostor, machine not identified", dmi: map[string]string{"sys_vendor": "QEMU"}, want: report.NoPlatform, within: 0, silent: true,
 			defence: &defence{"identifying first", "netboot/platform/table.go", `dmi("sys_vendor", is("Amazon EC2"))`, `dmi("sys_vendor", prefix(""))`}},
 	}
+	// The budget is long, and they still do not take it all.
+	for _, status := range []int{401, 403, 404} {
+		all = append(all, fault{name: fmt.Sprintf("always %d, and time left", status), service: faulty(simulate.Faults{Status: status}),
+			words: "boothook.timeout=15s", want: lost, within: 6 * time.Second,
+			defence: &defence{"the last call", "initramfs/agent/obtain.go", "lastCallTime = 5 * time.Second", "lastCallTime = time.Hour"}})
+	}
+	all = append(all, fault{name: "always 404, and the cable of another NIC comes late", network: func(l *lab) {
+		l.dnsmasq()
+		l.another()
+	}, service: faulty(simulate.Faults{Status: 404}), later: func(l *lab) {
+		time.Sleep(3 * time.Second)
+		l.second.plug(l.t, true)
+	}, words: "boothook.timeout=15s", want: found, within: 4 * time.Second,
+		defence: &defence{"the last call's time", "initramfs/agent/obtain.go", "lastCallTime = 5 * time.Second", "lastCallTime = time.Second"}})
 	for _, status := range []int{401, 403, 404, 429, 500, 503} {
 		all = append(all, fault{name: fmt.Sprintf("always %d", status), service: faulty(simulate.Faults{Status: status}), want: lost, within: budget, defence: gone})
 	}
@@ -289,6 +309,21 @@ func sixteen(l *lab) {
 	}
 	l.address("10.9.0.1/24", "s0")
 	l.dnsmasq()
+}
+
+// another gives the machine an eth1 without a cable, which leads to a cloud
+// without faults.
+func (l *lab) another() {
+	o := &lab{t: l.t, dir: l.t.TempDir(), machine: l.machine, cloud: l.cloud + "b"}
+	command(l.t, "ip", "netns", "add", o.cloud)
+	l.t.Cleanup(func() { command(l.t, "ip", "netns", "del", o.cloud) })
+	command(l.t, "ip", "-n", o.cloud, "link", "set", "lo", "up")
+	o.wire = newWire(l.t, l.machine, "eth1", o.cloud, "s0")
+	o.wire.plug(l.t, false)
+	o.address("10.9.0.1/24", "s0")
+	o.dnsmasq()
+	faulty(simulate.Faults{})(o)
+	l.second = o.wire
 }
 
 // A defence is a piece of the agent's source, and what it would be without.

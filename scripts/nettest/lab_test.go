@@ -38,7 +38,10 @@ type lab struct {
 	machine string // the machine's namespace
 	cloud   string // the cloud's namespace
 	wire    *wire
+	second  *wire // of eth1, in the tests that have one
 	asked   requests
+	// within is what a program of the machine is started by, if anything.
+	within []string
 	// wireserver is where else the service listens, if anywhere.
 	wireserver string
 }
@@ -259,7 +262,7 @@ func (l *lab) run(args ...string) (out string, u usage) {
 	// the one had that started it.
 	peak := filepath.Join(l.dir, "peak")
 	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.machine,
-		"busybox", "time", "-f", "%M", "-o", peak}, args...)...)
+		"busybox", "time", "-f", "%M", "-o", peak}, append(l.within, args...)...)...)
 	start := time.Now()
 	text, _ := cmd.CombinedOutput() // how it went is for the caller to see
 	u.took = time.Since(start)

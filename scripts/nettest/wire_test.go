@@ -23,8 +23,8 @@ type wire struct {
 	mu sync.Mutex
 	// delay is what a frame takes from one end to the other.
 	delay func(frame []byte) time.Duration
-	// cut loses all frames.
-	cut bool
+	// lost says which frames get lost on the way; nil: none.
+	lost func(frame []byte) bool
 	// sent counts the frames that came out of the near end.
 	sent int
 }
@@ -89,13 +89,13 @@ func (w *wire) carry(from, to *os.File, out bool) {
 			return
 		}
 		w.mu.Lock()
-		delay, cut := w.delay(buf[:n]), w.cut
+		delay, lost := w.delay(buf[:n]), w.lost != nil && w.lost(buf[:n])
 		if out {
 			w.sent++
 		}
 		w.mu.Unlock()
 		switch {
-		case cut:
+		case lost:
 		case delay == 0:
 			to.Write(buf[:n])
 		default:
