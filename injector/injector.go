@@ -133,6 +133,9 @@ func (w *work) run(ctx context.Context) error {
 	if err := w.root.MountFor([]string{state.CloudDir, state.OwnDir}); err != nil {
 		return fmt.Errorf("reach the root's state: %w", err)
 	}
+	if nature := w.root.Nature(); nature != "" {
+		w.warn(nature)
+	}
 	if err := w.recover(ctx); err != nil {
 		return err
 	}
@@ -188,7 +191,7 @@ func (w *work) recognise() error {
 		w.prepared = &p
 	}
 	again := state.AgainInstance
-	if w.AgainEachBoot {
+	if w.AgainEachBoot || len(w.root.Volatile()) > 0 {
 		again = state.AgainBoot
 	}
 	w.result.Instance = w.prepared.Instance

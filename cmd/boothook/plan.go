@@ -29,7 +29,8 @@ const applyHelp = `Do to the root in DIR what the user-data in FILE asks for, as
 at boot, and list what was done. DIR is a directory or a mounted image.
 
 Boothooks and bootcmd are left to the boot: they are kept and said, not run.
-A second apply with the same instance-id changes nothing.
+A root that is mounted read-only is made writable meanwhile, if it can be. A
+second apply with the same instance-id changes nothing.
 
 Example:
   boothook apply --root /mnt/image --instance-id i-0abc --hostname web1 my.yaml`
@@ -92,20 +93,41 @@ func (r *request) inject(ctx context.Context, e env, dryRun bool) (injector.Resu
 			return injector.Result{}, err
 		}
 	}
-	dir, err := root.Open(r.root)
-	if err != nil {
-		return injector.Result{}, err
-	}
-	defer dir.Close()
 	var get injector.Getter
 	if r.fetch {
 		get = webGetter{}
 	}
 	prepared := injector.Prepare(ctx, inst, get)
-	return injector.Inject(ctx, dir, &prepared, injector.Options{
-		DryRun: dryRun, NoHooks: true, Get: get, NewHostKey: hostkey.Generate,
-		Apply: root.Options{AnyOwner: r.anyOwner},
-	}), nil
+	var result injector.Result
+	err = withRoot(r.root, dryRun, func(dir *root.Root) error {
+		result = injector.Inject(ctx, dir, &prepared, injector.Options{
+			DryRun: dryRun, NoHooks: true, Get: get, NewHostKey: hostkey.Generate,
+			Apply: root.Options{AnyOwner: r.anyOwner},
+		})
+		return nil
+	})
+	return result, err
+}
+
+// withRoot opens a root and calls work with it. If it is to be written and is
+// mounted read-only, it is made writable meanwhile, as the agent does.
+func withRoot(path string, dryRun bool, work func(*root.Root) error) error {
+	dir, err := root.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if dryRun || !dir.ReadOnly() {
+		return work(dir)
+	}
+	err = root.WithWritable(path, root.MountOptions{}, work)
+	switch {
+	case errors.Is(err, os.ErrPermission) && os.Geteuid() != 0:
+		return fmt.Errorf("%w (it is mounted read-only, and remounting needs root)", err)
+	case errors.Is(err, root.ErrReadOnly):
+		return fmt.Errorf("%w (apply to what it is made from; at boot the agent lays volatile overlays over such a root)", err)
+	}
+	return err
 }
 
 // webGetter fetches what user-data includes.

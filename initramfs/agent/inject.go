@@ -20,9 +20,6 @@ import (
 	"boothook/netboot/nic"
 )
 
-// runMount is the initrd's /run, which the root will have as its own.
-const runMount = "/run"
-
 // inject does to the root what was obtained asks for, and keeps the report
 // there. Without anything obtained the injector falls back on what the root
 // has stored, if it may.
@@ -48,7 +45,7 @@ func (b *boot) inject(ctx context.Context, dir string, a *obtained) (outcome ins
 	if b.options.Mode == words.DryRun {
 		err = readOnly(dir, work)
 	} else {
-		err = root.WithWritable(dir, b.mounts(), work)
+		err = root.WithWritable(dir, b.mounts(dir), work)
 	}
 	if err != nil {
 		b.fail("root", err)
@@ -64,13 +61,6 @@ func readOnly(dir string, work func(*root.Root) error) error {
 	}
 	defer r.Close()
 	return work(r)
-}
-
-func (b *boot) mounts() root.MountOptions {
-	if b.env.ByHand {
-		return root.MountOptions{}
-	}
-	return root.MountOptions{Run: runMount}
 }
 
 // injection turns the kernel's words into the injector's options.
@@ -193,8 +183,8 @@ func (b *boot) tellMachine(result injector.Result) {
 // keep leaves a copy of the report in the root. It ends before the network
 // does; the report in /run has the rest.
 func (b *boot) keep(r *root.Root) error {
-	if b.options.Mode == words.DryRun {
-		return nil
+	if b.options.Mode == words.DryRun || b.report.Result == report.Failed && len(r.Volatile()) > 0 {
+		return nil // nothing else was written there, so nothing shall be laid over it
 	}
 	text, err := b.report.Encode()
 	if err != nil {

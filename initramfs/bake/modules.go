@@ -18,10 +18,10 @@ import (
 // guests, the most usual first.
 const networkModules = "virtio_net ena gve mana hv_netvsc xen_netfront vmxnet3 e1000 e1000e igbvf ixgbevf iavf mlx4_en mlx5_core"
 
-// otherModules are the buses that those cards are on, and the volumes that a
-// seed can be on.
+// otherModules are the buses that those cards are on, the volumes that a seed
+// can be on, and what is laid over a root that can never be written.
 const otherModules = "virtio_pci virtio_mmio hv_vmbus pci_hyperv af_packet virtio_blk virtio_scsi hv_storvsc xen_blkfront " +
-	"vmw_pvscsi sr_mod sd_mod nvme isofs vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8"
+	"vmw_pvscsi sr_mod sd_mod nvme isofs vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 overlay"
 
 // DefaultModules lists what a cloud's or hypervisor's guest may need to reach
 // its metadata. What a kernel does not have, or has built in, is left out.

@@ -85,6 +85,12 @@ func Open(dir string) (*Root, error) {
 // Close gives the root's descriptor back.
 func (r *Root) Close() error { return unix.Close(r.fd) }
 
+// ReadOnly says whether the root is on a file system mounted read-only.
+func (r *Root) ReadOnly() bool {
+	var fs unix.Statfs_t
+	return unix.Fstatfs(r.fd, &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
+}
+
 // Path is the directory that was opened. It is for programs that are told of
 // the root (chroot, mount); to reach files in the root, use the methods.
 func (r *Root) Path() string { return r.dir }
