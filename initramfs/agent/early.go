@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -87,6 +88,9 @@ func (e *Env) leaveWorker(start time.Duration) error {
 	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := worker.Start(); err != nil {
 		return fmt.Errorf("leave a worker: %w", err)
+	}
+	if err := e.mark(worker.Process.Pid); err != nil {
+		return errors.Join(fmt.Errorf("mark the worker: %w", err), worker.Process.Kill())
 	}
 	return worker.Process.Release()
 }

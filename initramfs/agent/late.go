@@ -64,6 +64,9 @@ func (e *Env) decidedAlready() bool {
 
 // reportLoss writes the report that the worker cannot write any more.
 func (e *Env) reportLoss(log *Log, why error) {
+	if cause := e.endWorker(); cause != "" {
+		why = fmt.Errorf("%w: %s", why, cause)
+	}
 	log.Errorf("the boot goes on without customization: %v", why)
 	r := &report.Report{Schema: report.Schema, Version: e.Version, Result: report.Failed}
 	r.Problems = append(r.Problems, report.Problem{Origin: "boothook", Message: why.Error()})
