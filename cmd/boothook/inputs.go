@@ -18,13 +18,14 @@ import (
 
 // inputs are the files that bake and build put in.
 type inputs struct {
-	agent, tls, ca, rescue string
+	agent, tls, ca, rescue, seed string
 }
 
 func (in *inputs) declare(fs *flag.FlagSet) {
 	fs.StringVar(&in.agent, "agent", "", "the agent (default: boothook-agent beside this program)")
 	fs.StringVar(&in.tls, "tls", "", "the boothook-tls to include, for https addresses; \"none\" for none (default: boothook-tls beside the agent, if it is there)")
 	fs.StringVar(&in.ca, "ca", "", "a file of CA certificates (PEM) to include")
+	fs.StringVar(&in.seed, "seed", "", "a `directory` with NoCloud's files, read as a volume cidata would be where none is attached")
 }
 
 // find fills in what was not given: what lies beside this program.
@@ -72,7 +73,31 @@ func (in *inputs) read(o *bake.Options, rescue *[]byte) error {
 		}
 		*f.to = data
 	}
-	return nil
+	var err error
+	o.Seed, err = in.readSeed()
+	return err
+}
+
+// readSeed reads the files of a NoCloud seed.
+func (in *inputs) readSeed() ([]archive.File, error) {
+	if in.seed == "" {
+		return nil, nil
+	}
+	var files []archive.File
+	for _, name := range bake.SeedFiles() {
+		data, err := os.ReadFile(filepath.Join(in.seed, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, archive.File{Name: name, Data: data})
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("--seed %s: none of %s is there", in.seed, strings.Join(bake.SeedFiles(), ", "))
+	}
+	return files, nil
 }
 
 func splitNames(list string) []string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"time"
@@ -23,6 +24,7 @@ const (
 	bakedMark = "/usr/lib/boothook/baked.json"
 	bakedCAs  = "/etc/boothook/ca.pem"
 	ownCAs    = "/etc/ssl/certs" // of an initrd that has some
+	bakedSeed = "/etc/boothook/seed"
 )
 
 // devices is where device nodes are.
@@ -37,11 +39,14 @@ const azureWireserver = 245
 // A seed is a volume that may hold an instance's data.
 type seed = volume.Found
 
-// scan looks at the volumes that are there now.
+// scan looks at the volumes that are there now. Behind them comes what was
+// baked in: a volume that somebody attached to this machine is meant for it.
 func (e *Env) scan() []seed {
-	found, err := volume.Scan(e.Sysfs, devices, source.SeedLabel)
-	if err != nil {
-		return nil // a machine whose block devices cannot be listed has no seed
+	// A machine whose block devices cannot be listed has no volumes.
+	found, _ := volume.Scan(e.Sysfs, devices, source.SeedLabel)
+	if _, err := os.Stat(bakedSeed); err == nil && !e.ByHand {
+		baked := volume.Volume{Type: "initrd", Label: "cidata", FS: os.DirFS(bakedSeed)}
+		found = append(found, seed{Volume: baked, Device: bakedSeed, Closer: io.NopCloser(nil)})
 	}
 	return found
 }

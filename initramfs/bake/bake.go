@@ -28,21 +28,27 @@ const (
 	Cmdline = "/etc/boothook/cmdline" // kernel words that hold unless the real ones say otherwise
 	CAs     = "/etc/boothook/ca.pem"
 	TLS     = "/usr/lib/boothook/boothook-tls"
+	Seed    = "/etc/boothook/seed" // a NoCloud seed, as a directory
 )
+
+// SeedFiles are the files of a seed.
+func SeedFiles() []string { return []string{"meta-data", "user-data", "vendor-data", "network-config"} }
 
 // Limits of what is baked in.
 const (
 	MaxAgent   = 64 << 20 // bytes of a binary
 	MaxCAs     = 4 << 20  // bytes of certificates
 	MaxCmdline = 4096     // bytes of kernel words
+	MaxSeed    = 16 << 20 // bytes of one file of a seed
 )
 
 // Options say what is baked in.
 type Options struct {
-	Agent    []byte // the static binary
-	TLS      []byte // boothook-tls; none if empty
-	CAs      []byte // certificates in PEM; none if empty
-	Cmdline  string // default kernel words
+	Agent    []byte         // the static binary
+	TLS      []byte         // boothook-tls; none if empty
+	CAs      []byte         // certificates in PEM; none if empty
+	Cmdline  string         // default kernel words
+	Seed     []archive.File // the files of a seed, by their bare names
 	Compress archive.Compression
 	Replace  bool // drop what an earlier bake has added
 	Version  string
@@ -186,6 +192,13 @@ func settings(m Mark, o Options) ([]archive.File, error) {
 	}
 	if o.Cmdline != "" {
 		files = append(files, archive.File{Name: Cmdline, Mode: mode, Data: []byte(o.Cmdline + "\n")})
+	}
+	for _, f := range o.Seed {
+		if len(f.Data) > MaxSeed {
+			return nil, fmt.Errorf("%w: %s of the seed has %d bytes", archive.ErrTooLarge, f.Name, len(f.Data))
+		}
+		// It may hold secrets.
+		files = append(files, archive.File{Name: Seed + "/" + f.Name, Mode: archive.TypeRegular | 0o600, Data: f.Data})
 	}
 	return files, nil
 }

@@ -65,7 +65,10 @@ func initrd(t *testing.T, c archive.Compression, more ...archive.File) []byte {
 	return out.Bytes()
 }
 
-var agent = program(elf.EM_X86_64, elf.PT_LOAD)
+var (
+	agent = program(elf.EM_X86_64, elf.PT_LOAD)
+	seed  = []archive.File{{Name: "user-data", Data: []byte("#!/bin/sh\n")}}
+)
 
 func bake(t *testing.T, data []byte, o Options) ([]byte, Report, error) {
 	t.Helper()
@@ -77,7 +80,7 @@ func TestBakeEveryCompression(t *testing.T) {
 	for _, c := range archive.Writable() {
 		t.Run(string(c), func(t *testing.T) {
 			in := initrd(t, c)
-			out, rep, err := bake(t, in, Options{Agent: agent, Cmdline: "boothook.source=ec2"})
+			out, rep, err := bake(t, in, Options{Agent: agent, Cmdline: "boothook.source=ec2", Seed: seed})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,13 +98,16 @@ func TestBakeEveryCompression(t *testing.T) {
 			if got, err := tree.ReadFile("/lib/boothook/boothook-agent"); err != nil || !bytes.Equal(got, agent) {
 				t.Errorf("through the link: %v", err)
 			}
+			if got, _ := tree.ReadFile(Seed + "/user-data"); string(got) != "#!/bin/sh\n" {
+				t.Errorf("the seed's user-data are %q", got)
+			}
 			if got, _ := tree.ReadFile(Cmdline); string(got) != "boothook.source=ec2\n" {
 				t.Errorf("words %q", got)
 			}
 			if last := segments[len(segments)-1]; last.Offset%4 != 0 {
 				t.Errorf("segment at %d", last.Offset)
 			}
-			again, _, err := bake(t, in, Options{Agent: agent, Cmdline: "boothook.source=ec2"})
+			again, _, err := bake(t, in, Options{Agent: agent, Cmdline: "boothook.source=ec2", Seed: seed})
 			if err != nil || !bytes.Equal(out, again) {
 				t.Errorf("baked again: other bytes, %v", err)
 			}
@@ -226,6 +232,7 @@ func TestRefused(t *testing.T) {
 		{"a file in the way", initrd(t, archive.Zstd, file("/usr/lib/boothook", 0o644, "")), Options{Agent: agent}, "not a directory"},
 		{"a directory in the way", initrd(t, archive.Zstd, archive.File{Name: generators.Agent, Mode: archive.TypeDir | 0o755}), Options{Agent: agent}, "is a directory"},
 		{"words without end", good, Options{Agent: agent, Cmdline: strings.Repeat("a", MaxCmdline+1)}, "too large"},
+		{"seed without end", good, Options{Agent: agent, Seed: []archive.File{{Name: "user-data", Data: make([]byte, MaxSeed+1)}}}, "too large"},
 		{"words on two lines", good, Options{Agent: agent, Cmdline: "a\nb"}, "control character"},
 		{"a compression that is not written", good, Options{Agent: agent, Compress: archive.LZO}, "cannot be written"},
 	}
