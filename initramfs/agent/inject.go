@@ -112,6 +112,7 @@ func (b *boot) used(a *obtained) {
 func (b *boot) learn(result injector.Result) {
 	b.mark("root customized")
 	b.problem(result.Outcome.Problems...)
+	b.optionsTooLate(result.Plan.Steps)
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	r := &b.report
