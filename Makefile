@@ -16,7 +16,7 @@ AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapel
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot powercut faults bench
 
-.PHONY: help setup build boot bench test check unit test-net test-boot test-faults test-matrix test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build boot bench test check unit test-net test-boot test-early test-faults test-matrix test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ test-net: build ## the agent in network namespaces against real dnsmasq (root)
 
 test-boot: build ## QEMU boots (root)
 	scripts/gotest boot
+
+test-early: setup build ## the table of what the first boot obeys, with the boots behind it (long, root)
+	$(GO) test -count=1 -v -timeout 30m -tags boot -run TestEarly ./scripts/boottest
 
 test-faults: setup build ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady' ./scripts/nettest
