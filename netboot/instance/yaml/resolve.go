@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Resolve gives the tag that PyYAML's implicit resolvers (YAML 1.1) give a
@@ -56,11 +57,11 @@ func parseInt(s string) (int64, bool) {
 	case body[0] == '0':
 		n, err = strconv.ParseUint(digits, 8, 63)
 	case strings.Contains(body, ":"):
-		f, ok := sexagesimal(body)
-		if !ok || f > math.MaxInt64/2 {
+		var f float64
+		var ok bool
+		if n, f, ok = sexagesimal(body); !ok || f >= 1<<63 {
 			return 0, false
 		}
-		n = uint64(f)
 	default:
 		n, err = strconv.ParseUint(digits, 10, 63)
 	}
@@ -73,24 +74,27 @@ func parseInt(s string) (int64, bool) {
 	return int64(n), true
 }
 
-// sexagesimal reads D(:[0-5]?D)+ .
-func sexagesimal(s string) (float64, bool) {
-	fields := strings.Split(s, ":")
-	var total float64
-	for i, f := range fields {
-		if i > 0 && (len(f) > 2 || len(f) == 2 && f[0] > '5') {
-			return 0, false
+// sexagesimal reads D(:[0-5]?D)+ ; n has wrapped around where f is beyond 64
+// bits.
+func sexagesimal(s string) (n uint64, f float64, ok bool) {
+	for i, more := 0, true; more; i++ {
+		var field string
+		field, s, more = strings.Cut(s, ":")
+		if i > 0 && (len(field) > 2 || len(field) == 2 && field[0] > '5') {
+			return 0, 0, false
 		}
 		if i == 0 {
-			f = strings.ReplaceAll(f, "_", "")
+			field = strings.ReplaceAll(field, "_", "")
 		}
-		n, err := strconv.ParseUint(f, 10, 32)
-		if err != nil {
-			return 0, false
+		if field == "" || !allDigits(field, false) {
+			return 0, 0, false
 		}
-		total = total*60 + float64(n)
+		digits, _ := strconv.ParseUint(field, 10, 64)
+		n = n*60 + digits
+		f = f*60 + float(field)
+		ok = i > 0
 	}
-	return total, len(fields) > 1
+	return n, f, ok
 }
 
 // parseFloat reads what has a point: 1.5, .5, 1.5e+3 (the exponent must have
@@ -114,9 +118,8 @@ func parseFloat(s string) (float64, bool) {
 		return 0, false
 	}
 	if strings.Contains(whole, ":") {
-		n, ok := sexagesimal(whole)
-		f, err := strconv.ParseFloat("0."+strings.ReplaceAll(frac, "_", "")+"0", 64)
-		return sign * (n + f), ok && err == nil && allDigits(frac, true)
+		_, f, ok := sexagesimal(whole)
+		return sign * (f + float("0."+frac+"0")), ok && allDigits(frac, true)
 	}
 	frac, exp := cutExponent(frac)
 	switch {
@@ -127,8 +130,14 @@ func parseFloat(s string) (float64, bool) {
 	case whole != "" && (!isDigit(whole[0]) || !allDigits(whole, true)):
 		return 0, false
 	}
-	f, err := strconv.ParseFloat("0"+strings.ReplaceAll(whole+"."+frac, "_", "")+"0"+exp, 64)
-	return sign * f, err == nil
+	return sign * float("0"+whole+"."+frac+"0"+exp), true
+}
+
+// float reads digits with underscores between them; what is too large is
+// infinite.
+func float(digits string) float64 {
+	f, _ := strconv.ParseFloat(strings.ReplaceAll(digits, "_", ""), 64)
+	return f
 }
 
 // cutExponent splits "5e+3" into "5" and "e+3"; a second result of "bad"
@@ -145,48 +154,53 @@ func cutExponent(frac string) (digits, exp string) {
 	return frac[:i], exp
 }
 
-// isTimestamp matches 2001-12-14 and 2001-12-14[T ]21:59:43[.10][ ][Z|-5[:30]].
+// isTimestamp matches 2001-12-14 and 2001-12-14[T ]21:59:43[.10][ ][Z|-5[:30]]
+// if there is such a time.
 func isTimestamp(s string) bool {
-	if len(s) == 10 {
-		return allDigits(s[:4]+s[5:7]+s[8:], false) && s[4] == '-' && s[7] == '-' && validDate(s[5:7], s[8:])
-	}
 	year, rest, _ := strings.Cut(s, "-")
 	month, rest, _ := strings.Cut(rest, "-")
 	i := strings.IndexAny(rest, "Tt \t")
-	if len(year) != 4 || !allDigits(year, false) || i < 1 || !validDate(month, rest[:i]) {
-		return false
+	if i < 0 {
+		return len(s) == 10 && isDate(year, month, rest)
 	}
 	clock := rest[i+1:]
 	if rest[i] == ' ' || rest[i] == '\t' {
 		clock = strings.TrimLeft(clock, " \t")
 	}
 	f := strings.SplitN(clock, ":", 3)
-	if len(f) != 3 || !shortNumber(f[0]) || len(f[1]) != 2 || !allDigits(f[1], false) || len(f[2]) < 2 || !allDigits(f[2][:2], false) {
+	if len(f) != 3 || len(f[1]) != 2 || len(f[2]) < 2 || !below(f[0], 24) || !below(f[1], 60) || !below(f[2][:2], 60) {
 		return false
 	}
-	rest = f[2][2:]
-	if strings.HasPrefix(rest, ".") {
-		rest = strings.TrimLeft(rest[1:], "0123456789")
+	zone := f[2][2:]
+	if strings.HasPrefix(zone, ".") {
+		zone = strings.TrimLeft(zone[1:], "0123456789")
 	}
-	rest = strings.TrimLeft(rest, " \t")
-	if rest == "" || rest == "Z" {
-		return true
+	zone = strings.TrimLeft(zone, " \t")
+	if zone != "" && zone != "Z" {
+		h, m, colon := strings.Cut(zone[1:], ":")
+		if zone[0] != '-' && zone[0] != '+' || !below(h, 24) || colon && (len(m) != 2 || !below(m, 100)) || number(h)*60+number(m) >= 24*60 {
+			return false
+		}
 	}
-	if rest[0] != '-' && rest[0] != '+' {
-		return false
-	}
-	h, m, colon := strings.Cut(rest[1:], ":")
-	return shortNumber(h) && (!colon || len(m) == 2 && allDigits(m, false))
+	return isDate(year, month, rest[:i])
 }
 
-func validDate(month, day string) bool {
-	m, err1 := strconv.Atoi(month)
-	d, err2 := strconv.Atoi(day)
-	return err1 == nil && err2 == nil && shortNumber(month) && shortNumber(day) &&
-		m >= 1 && m <= 12 && d >= 1 && d <= 31
+func isDate(year, month, day string) bool {
+	y, m, d := number(year), number(month), number(day)
+	return len(year) == 4 && allDigits(year, false) && below(month, 13) && below(day, 32) && y > 0 && m > 0 &&
+		time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).Day() == d
 }
 
-func shortNumber(s string) bool { return len(s) >= 1 && len(s) <= 2 && allDigits(s, false) }
+// below is true of one or two digits that are less than limit.
+func below(s string, limit int) bool {
+	return (len(s) == 1 || len(s) == 2) && allDigits(s, false) && number(s) < limit
+}
+
+// number is that of a few digits.
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
 
 func cutSign(s string) (body string, negative bool) {
 	switch {

@@ -48,7 +48,7 @@ type token struct {
 type simpleKey struct {
 	possible, required bool
 	number             int // of the token, from the beginning of the stream
-	line, col          int
+	line, col, marks   int
 }
 
 // A scanner cuts a text into tokens. Indentation becomes blockEnd and the two
@@ -57,6 +57,7 @@ type scanner struct {
 	src       string // line ends are "\n", U+2028 and U+2029
 	pos       int
 	line, col int
+	marks     int // byte-order marks passed, which are not in col
 
 	tokens []token
 	head   int // the next token to hand out
@@ -116,7 +117,7 @@ func (s *scanner) keyPending() bool {
 func (s *scanner) dropStale() {
 	for ; s.oldest <= s.level; s.oldest++ {
 		k := &s.keys[s.oldest]
-		if k.possible && k.line == s.line && s.col-k.col <= maxKey {
+		if k.possible && k.line == s.line && s.col+s.marks-k.col-k.marks <= maxKey {
 			return
 		}
 		s.dropKey(s.oldest)
@@ -138,7 +139,7 @@ func (s *scanner) saveKey() {
 		return
 	}
 	s.dropKey(s.level)
-	s.keys[s.level] = simpleKey{true, s.level == 0 && s.indent == s.col, s.taken + len(s.tokens) - s.head, s.line, s.col}
+	s.keys[s.level] = simpleKey{true, s.level == 0 && s.indent == s.col, s.taken + len(s.tokens) - s.head, s.line, s.col, s.marks}
 	s.oldest = min(s.oldest, s.level)
 }
 

@@ -86,7 +86,9 @@ func (s *scanner) separates(i int) bool { return s.at(i) == '\t' || s.stops(i) }
 func (s *scanner) advance(n int) {
 	text := s.src[s.pos:min(s.pos+n, len(s.src))]
 	s.pos += len(text)
-	s.col += utf8.RuneCountInString(text) - strings.Count(text, "\ufeff")
+	marks := strings.Count(text, "\ufeff")
+	s.marks += marks
+	s.col += utf8.RuneCountInString(text) - marks
 }
 
 // newline passes a line end and gives it; "" if there is none.

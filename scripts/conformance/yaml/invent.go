@@ -17,7 +17,29 @@ var pieces = strings.Split("a|b: |c:|: |:|- |-|\n- |\n  - |\n|\n |\n  |\n   |\n\
 // blocks are pieces that have the separator of pieces in them.
 var blocks = []string{"|", "|\n", "|-\n", "|+\n", "|2\n", "k: |\n  x\n\n  y\n", "|1-\n", "> # c\n"}
 
-// invent makes a document out of pieces, or changes a collected one.
+// number makes what may be a number or a date, or nearly one.
+func number(chance *rand.Rand) string {
+	parts := []string{"0", "1", "59", "60", "2001", "12", "07", "8", "_", "-", "+", ".", ":", "e", "e+", "E-3", "x", "b", "o", "T", " ", "Z", "f", "inf", "nan", "99999999999999999999"}
+	var s strings.Builder
+	if chance.IntN(3) == 0 { // a date, and more often than not no time of it
+		for _, part := range strings.Split("2001 -1 -3 1 T 2 :5 9 :0 0 .5 Z", " ") {
+			if chance.IntN(12) > 0 {
+				s.WriteString(part)
+			}
+			if chance.IntN(12) == 0 {
+				s.WriteString(parts[chance.IntN(len(parts))])
+			}
+		}
+		return s.String()
+	}
+	for range 1 + chance.IntN(9) {
+		s.WriteString(parts[chance.IntN(len(parts))])
+	}
+	return s.String()
+}
+
+// invent makes a document out of pieces or of numbers, or changes a collected
+// one.
 func invent(chance *rand.Rand, collected []string) string {
 	var s strings.Builder
 	piece := func() string {
@@ -27,7 +49,10 @@ func invent(chance *rand.Rand, collected []string) string {
 			return blocks[i-len(pieces)]
 		}
 	}
-	if chance.IntN(2) == 0 {
+	switch chance.IntN(5) {
+	case 0:
+		return "- " + number(chance) + "\n- " + number(chance) + "\n"
+	case 1, 2:
 		for range 1 + chance.IntN(12) {
 			s.WriteString(piece())
 		}
