@@ -2,8 +2,9 @@
 # make test  everything that has to hold, real servers and QEMU boots included
 # The rest is listed by "make help".
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION := $(shell scripts/release/version)
 GO ?= go
+OUT ?= bin
 export CGO_ENABLED := 0
 # -trimpath and an empty build id make the same source give the same bytes.
 LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
@@ -14,9 +15,9 @@ LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapelen=32,variablemakethreshold=0'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS := net boot powercut faults bench
+TAGS := net boot powercut faults bench package
 
-.PHONY: help setup build boot bench test check unit test-net test-boot test-early test-faults test-matrix test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build boot bench test check unit test-net test-boot test-early test-faults test-matrix package test-package test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -24,10 +25,10 @@ help: ## list the targets
 setup: ## install what is needed from Debian
 	scripts/setup
 
-build: ## the binaries, in bin/
-	$(GOBUILD) -o bin/boothook ./cmd/boothook
-	$(AGENTBUILD) -o bin/boothook-agent ./cmd/boothook-agent
-	$(GOBUILD) -o bin/boothook-tls ./cmd/boothook-tls
+build: ## the binaries, in bin/ (OUT=, GOARCH=)
+	$(GOBUILD) -o $(OUT)/boothook ./cmd/boothook
+	$(AGENTBUILD) -o $(OUT)/boothook-agent ./cmd/boothook-agent
+	$(GOBUILD) -o $(OUT)/boothook-tls ./cmd/boothook-tls
 
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
 	scripts/demo
@@ -59,6 +60,14 @@ bench: setup build ## the agent beside a shell script and ignition (long, root)
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
 	scripts/matrix
+
+package: setup ## Debian and RPM packages with SBOMs for amd64 and arm64, in bin/release/
+	scripts/release/package
+
+test-package: setup ## install the packages in real roots, boot, remove, boot; and build them twice (long, root)
+	scripts/setup lintian rpm
+	scripts/release/check
+	$(GO) test -count=1 -v -timeout 60m -tags package -run TestPackage ./scripts/boottest
 
 test-powercut: setup ## cut the power in the middle of an apply, and kill it (long, root)
 	$(GO) test -count=1 -tags powercut -run TestPowerCut -v -timeout 20m ./injector/root

@@ -5,6 +5,7 @@
 // Synopsis:
 //
 //	boothook-tls -host NAME -ca PATH [-not-before SECONDS] 3<>OUTSIDE 4<>INSIDE
+//	boothook-tls -version
 //
 // Descriptor 3 is connected to the server, descriptor 4 to whoever runs this.
 // The first byte that is written to descriptor 4 tells how the handshake went:
@@ -32,6 +33,9 @@ import (
 	"time"
 )
 
+// version is set by the linker.
+var version = "devel"
+
 const (
 	outside, inside = 3, 4
 	// How the handshake went.
@@ -56,8 +60,13 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("boothook-tls", flag.ContinueOnError)
 	host := flags.String("host", "", "the server's `name`")
 	ca := flags.String("ca", "", "the `file` or directory with the certificates to trust")
+	tell := flags.Bool("version", false, "print the version and do nothing else")
 	notBefore := flags.Int64("not-before", 0, "the earliest time that it can be, in `seconds` since 1970")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *tell {
+		_, err := fmt.Println("boothook-tls", version)
 		return err
 	}
 	near, err := descriptor(inside)

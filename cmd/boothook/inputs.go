@@ -14,6 +14,7 @@ import (
 
 	"boothook/initramfs/archive"
 	"boothook/initramfs/bake"
+	"boothook/initramfs/generators"
 )
 
 // inputs are the files that bake and build put in.
@@ -22,13 +23,14 @@ type inputs struct {
 }
 
 func (in *inputs) declare(fs *flag.FlagSet) {
-	fs.StringVar(&in.agent, "agent", "", "the agent (default: boothook-agent beside this program)")
+	fs.StringVar(&in.agent, "agent", "", "the agent (default: boothook-agent beside this program, or where the package has it)")
 	fs.StringVar(&in.tls, "tls", "", "the boothook-tls to include, for https addresses; \"none\" for none (default: boothook-tls beside the agent, if it is there)")
 	fs.StringVar(&in.ca, "ca", "", "a file of CA certificates (PEM) to include")
 	fs.StringVar(&in.seed, "seed", "", "a `directory` with NoCloud's files, read as a volume cidata would be where none is attached")
 }
 
-// find fills in what was not given: what lies beside this program.
+// find fills in what was not given: what lies beside this program, or where
+// the package has it, which is also where an initrd has it.
 func (in *inputs) find(rescue bool) error {
 	if in.agent == "" {
 		self, err := os.Executable()
@@ -38,7 +40,10 @@ func (in *inputs) find(rescue bool) error {
 		if err != nil {
 			return fmt.Errorf("find the agent: %w", err)
 		}
-		in.agent = filepath.Join(filepath.Dir(self), "boothook-agent")
+		in.agent = filepath.Join(filepath.Dir(self), filepath.Base(generators.Agent))
+		if _, err := os.Stat(in.agent); errors.Is(err, os.ErrNotExist) {
+			in.agent = generators.Agent
+		}
 	}
 	if in.tls == "" {
 		in.tls = filepath.Join(filepath.Dir(in.agent), "boothook-tls")

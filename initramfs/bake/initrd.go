@@ -108,6 +108,9 @@ func (in *Initrd) Original() (int64, error) {
 	if in.Mark == nil {
 		return 0, ErrNotBaked
 	}
+	if in.Mark.Generator == generators.Installed {
+		return 0, errors.New("the installed boothook package put the agent into it; remove that, and make the initrd anew")
+	}
 	last := in.Segments[len(in.Segments)-1]
 	if node, _, err := in.Tree.Lookup(generators.MarkAt); err != nil || node.Segment != last.Index {
 		return 0, errors.New("something was appended after boothook's segment; make the initrd anew")

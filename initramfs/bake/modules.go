@@ -10,22 +10,17 @@ import (
 	"strings"
 
 	"boothook/initramfs/archive"
+	"boothook/initramfs/generators"
 	"boothook/initramfs/modules"
 	"boothook/initramfs/modules/closure"
 )
 
-// networkModules are the network cards that a cloud or a hypervisor gives its
-// guests, the most usual first.
-const networkModules = "virtio_net ena gve mana hv_netvsc xen_netfront vmxnet3 e1000 e1000e igbvf ixgbevf iavf mlx4_en mlx5_core"
-
-// otherModules are the buses that those cards are on, the volumes that a seed
-// can be on, and what is laid over a root that can never be written.
-const otherModules = "virtio_pci virtio_mmio hv_vmbus pci_hyperv af_packet virtio_blk virtio_scsi hv_storvsc xen_blkfront " +
-	"vmw_pvscsi sr_mod sd_mod nvme isofs vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 overlay"
-
 // DefaultModules lists what a cloud's or hypervisor's guest may need to reach
 // its metadata. What a kernel does not have, or has built in, is left out.
-func DefaultModules() []string { return strings.Fields(networkModules + " " + otherModules) }
+func DefaultModules() []string {
+	cards, others := generators.Modules()
+	return append(cards, others...)
+}
 
 // rootModules are what a root can be on beside what DefaultModules has: disks,
 // file systems, and what lies between them.
@@ -111,7 +106,8 @@ func (in *Initrd) lacksNetwork(version string) bool {
 	for line := range strings.Lines(string(builtin)) {
 		have.paths[modules.Name(strings.TrimSpace(line))] = line
 	}
-	return !slices.ContainsFunc(strings.Fields(networkModules), func(name string) bool { return have.paths[name] != "" })
+	cards, _ := generators.Modules()
+	return !slices.ContainsFunc(cards, func(name string) bool { return have.paths[name] != "" })
 }
 
 // versionOf makes sure that a folder of modules is of the initrd's kernel.
