@@ -101,6 +101,8 @@ type Result struct {
 	Hostname string
 	// RandomPasswords are for the serial console only.
 	RandomPasswords []cloudconfig.RandomPassword
+	// RandomSeed is for the kernel's random pool.
+	RandomSeed []byte
 }
 
 // A work is one injection under way.
@@ -300,6 +302,9 @@ func (w *work) plan(ctx context.Context) error {
 	w.problem(asked.Problems...)
 	w.problem(late.Problems...)
 	w.result.RandomPasswords = asked.RandomPasswords
+	if d.PerInstance {
+		w.result.RandomSeed = asked.RandomSeed
+	}
 
 	content := w.content()
 	w.result.Hint = content.Hint()
@@ -330,8 +335,9 @@ func (w *work) content() *state.Content {
 		VendorProcessed:  flat(w.prepared.vendor),
 		Vendor2Processed: flat(w.prepared.vendor2),
 		CloudConfig:      w.cfg.Document(),
-		Hooks:            len(w.hooks()) > 0 || slices.ContainsFunc(w.parts.all(), isHandler),
-		Base:             w.base,
+		// A volatile root has all of it to do on every boot.
+		Hooks: len(w.hooks()) > 0 || slices.ContainsFunc(w.parts.all(), isHandler) || len(w.root.Volatile()) > 0,
+		Base:  w.base,
 	}
 }
 

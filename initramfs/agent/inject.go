@@ -159,12 +159,18 @@ func hookReport(h hooks.Result) report.Hook {
 }
 
 // tellMachine does what only a running machine can be told: its name, so
-// that even what reads it before /etc/hostname does has the right one, and,
-// on the console alone, passwords that nobody else knows.
+// that even what reads it before /etc/hostname does has the right one, a seed
+// for its random numbers, and, on the console alone, passwords that nobody
+// else knows.
 func (b *boot) tellMachine(result injector.Result) {
 	if result.Hostname != "" {
 		if err := unix.Sethostname([]byte(result.Hostname)); err != nil {
 			b.log.Warnf("set the kernel's hostname: %v", err)
+		}
+	}
+	if len(result.RandomSeed) > 0 {
+		if err := os.WriteFile("/dev/urandom", result.RandomSeed, 0); err != nil {
+			b.log.Warnf("seed the kernel's random numbers: %v", err)
 		}
 	}
 	if len(result.RandomPasswords) == 0 {

@@ -147,7 +147,7 @@ func (f *Files) newUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, er
 		e.Name, password, strconv.Itoa(e.UID), strconv.Itoa(e.GID), e.Gecos, e.Home, e.Shell}, ":")).bytes()
 	if f.Shadow != nil {
 		t := parse(f.Shadow)
-		line := fmt.Sprintf("%s:!:%d:%s:%s:%s:::", a.Name, day, p.PassMin, p.PassMax, p.PassWarn)
+		line := fmt.Sprintf("%s:!:%d:%s:%s:%s:%s:%s:", a.Name, day, p.PassMin, p.PassMax, p.PassWarn, a.Inactive, a.ExpireDay)
 		if i := t.find(a.Name, 2); i >= 0 {
 			t[i] = line // the shadow of an account that is gone must not come back to life
 		} else {
@@ -290,7 +290,7 @@ func check(a plan.Account) error {
 			return err
 		}
 	}
-	for what, s := range map[string]string{"gecos": a.Gecos, "home": a.Home, "shell": a.Shell, "hash": a.Hash} {
+	for what, s := range map[string]string{"gecos": a.Gecos, "home": a.Home, "shell": a.Shell, "hash": a.Hash, "inactive": a.Inactive, "expiry": a.ExpireDay} {
 		if strings.ContainsAny(s, ":\n\r\x00") {
 			return fmt.Errorf("account %s: %s: %w", a.Name, what, ErrInvalid)
 		}

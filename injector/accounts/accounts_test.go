@@ -78,6 +78,9 @@ func TestAddUser(t *testing.T) {
 		{"primary group and id", plan.Account{Name: "eve", UID: id(2000), PrimaryGroup: "users", Lock: true, Hash: "$6$x", Expire: true}, map[string][]string{
 			"passwd": {"+ eve:x:2000:100::/home/eve:/bin/sh"}, "shadow": {"+ eve:!$6$x:0:0:99999:7:::"},
 			"subuid": {"+ eve:165536:65536"}, "subgid": {"+ eve:165536:65536"}}, nil},
+		{"one with an end", plan.Account{Name: "eve", System: true, PrimaryGroup: "users", ExpireDay: "22889", Inactive: "5"}, map[string][]string{
+			"passwd": {"+ eve:x:999:100::/home/eve:/bin/sh"}, "shadow": {"+ eve:!:20000:0:99999:7:5:22889:"}}, nil},
+		{"colon in an end", plan.Account{Name: "eve", ExpireDay: "1::"}, nil, ErrInvalid},
 		{"there already", plan.Account{Name: "bob", Shell: "/bin/sh", UID: id(7), Groups: []string{"sudo"}}, map[string][]string{}, nil},
 		{"there already, locked", plan.Account{Name: "bob", Lock: true}, map[string][]string{
 			"shadow": {"- bob:$6$old:19000:0:99999:7:::reserved", "+ bob:!$6$old:20000:0:99999:7:::reserved"}}, nil},

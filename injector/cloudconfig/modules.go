@@ -40,6 +40,8 @@ type Result struct {
 	// RandomPasswords are those that were asked for with RANDOM. They are
 	// for the serial console only, never for a file or a log.
 	RandomPasswords []RandomPassword
+	// RandomSeed is for the kernel's random pool; once per instance.
+	RandomSeed []byte
 	// Services is what is to become of services, for package jobs to plan.
 	Services []jobs.Wish
 	Problems []instance.Problem
@@ -64,6 +66,7 @@ type module struct {
 // cloud-init but for the owners of written files (see writeFiles).
 func modules() []module {
 	return []module{
+		{"seed_random", []string{"random_seed"}, false, plan.PerInstance, seedRandom},
 		{"bootcmd", []string{"bootcmd"}, false, plan.PerBoot, bootcmd},
 		{"write_files", []string{"write_files"}, false, plan.PerInstance, writeFilesEarly},
 		{"mounts", []string{"mounts", "mount_default_fields", "swap"}, false, plan.PerInstance, mounts},

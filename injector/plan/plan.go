@@ -107,6 +107,11 @@ type Account struct {
 	Lock bool `json:"lock,omitempty"`
 	// Expire makes the password be changed at the first login.
 	Expire bool `json:"expire,omitempty"`
+	// ExpireDay is the day (since 1970-01-01) on which a new account ends,
+	// Inactive how many days after its password's end it does; as texts of
+	// shadow(5), where empty means never.
+	ExpireDay string `json:"expire_day,omitempty"`
+	Inactive  string `json:"inactive,omitempty"`
 }
 
 // A Why says where a step comes from.
