@@ -43,6 +43,8 @@ func otherwise(body []byte) string {
 		{"#", "a comment may begin right behind a token"},
 		{"?", "no end of a scalar between brackets"},
 		{"!", "other tags and resolutions"},
+		{":[", "a colon there ends no scalar"}, {":]", "a colon there ends no scalar"},
+		{":{", "a colon there ends no scalar"}, {":}", "a colon there ends no scalar"},
 	} {
 		if bytes.Contains(body, []byte(c.text)) {
 			return c.why
@@ -94,6 +96,7 @@ func FuzzAgainstLibrary(f *testing.F) {
 		if otherwise(body) != "" {
 			return
 		}
+		defer watch(body).Stop()
 		root, err := yaml.Parse(body)
 		if err != nil || root == nil {
 			return
