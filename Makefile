@@ -17,7 +17,7 @@ AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapel
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot powercut faults bench package
 
-.PHONY: help setup build boot bench test check unit test-net test-boot test-early test-faults test-matrix package test-package test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-faults test-matrix package test-package test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,11 @@ build: ## the binaries, in bin/ (OUT=, GOARCH=)
 	$(GOBUILD) -o $(OUT)/boothook ./cmd/boothook
 	$(AGENTBUILD) -o $(OUT)/boothook-agent ./cmd/boothook-agent
 	$(GOBUILD) -o $(OUT)/boothook-tls ./cmd/boothook-tls
+
+RESCUE ?= bin/boothook-rescue
+rescue: ## u-root's commands in one program, for boothook build --rescue
+	$(GO) run github.com/u-root/gobusybox/src/cmd/makebb -go-build-tags goshsmall -o $(RESCUE) \
+		$$(sed 's|^|github.com/u-root/u-root/cmds/core/|' initramfs/bake/rescue.txt)
 
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
 	scripts/demo
@@ -67,7 +72,7 @@ package: setup ## Debian and RPM packages with SBOMs for amd64 and arm64, in bin
 test-package: setup ## install the packages in real roots, boot, remove, boot; and build them twice (long, root)
 	scripts/setup lintian rpm
 	scripts/release/check
-	$(GO) test -count=1 -v -timeout 60m -tags package -run TestPackage ./scripts/boottest
+	$(GO) test -count=1 -v -timeout 60m -tags boot,package -run TestPackage ./scripts/boottest
 
 test-powercut: setup ## cut the power in the middle of an apply, and kill it (long, root)
 	$(GO) test -count=1 -tags powercut -run TestPowerCut -v -timeout 20m ./injector/root

@@ -117,7 +117,9 @@ func (o *BuildOptions) files() ([]archive.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, archive.File{Name: "/sbin/modprobe", Mode: archive.TypeSymlink | 0o777, Data: []byte(initAt)})
+	for _, name := range []string{"/sbin/modprobe", generators.Agent} {
+		files = append(files, archive.File{Name: name, Mode: archive.TypeSymlink | 0o777, Data: []byte(initAt)})
+	}
 	return slices.Concat(files, texts, drivers, rescue, o.Include, emptyDirs(o.Include)), nil
 }
 

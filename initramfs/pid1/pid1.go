@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -169,15 +170,17 @@ func (s *system) customize() {
 // hang. A program whose name begins with "@" serves the root file system and
 // stays (systemd's "Root Storage Daemons").
 func (s *system) endOthers() {
-	processes, _ := filepath.Glob("/proc/[1-9]*/exe")
-	for _, exe := range processes {
-		dir := filepath.Dir(exe)
-		name, err := os.Readlink(exe) // a thread of the kernel has none
-		var pid int
-		if _, scanErr := fmt.Sscan(filepath.Base(dir), &pid); err != nil || scanErr != nil || pid == os.Getpid() {
+	processes, _ := os.ReadDir("/proc") // it is there, for so are the kernel's words
+	for _, p := range processes {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if args, err := os.ReadFile(dir + "/cmdline"); err != nil || strings.HasPrefix(string(args), "@") {
+		name, err := os.Readlink("/proc/" + p.Name() + "/exe")
+		if err != nil { // a thread of the kernel
+			continue
+		}
+		if args, err := os.ReadFile("/proc/" + p.Name() + "/cmdline"); err != nil || strings.HasPrefix(string(args), "@") {
 			continue
 		}
 		s.log.Warnf("%s is still running, and is killed", name)

@@ -23,8 +23,7 @@ exec >/dev/console 2>&1 </dev/null
 PATH=/bin
 echo "@@init $$ $* TERM=$TERM probe=$probe"
 mount | sed 's/^/@@mount /'
-ls -A / | tr '\n' ' ' | sed 's/^/@@ls /'
-echo
+echo @@ls $(ls -A / /run /run/initramfs)
 for p in /proc/[0-9]*; do
 	[ "${p#/proc/}" -gt 2 ] && [ -e $p/exe ] && echo "@@left $(tr '\0' ' ' <$p/cmdline)"
 done
@@ -98,6 +97,13 @@ func (k kernel) build(t *testing.T, tools string, options ...string) string {
 // EC2 and has no network, until it switches itself off. It gives the console.
 func (k kernel) lightBoot(t *testing.T, initrd, disk, memory string, words ...string) string {
 	t.Helper()
+	return k.typedBoot(t, "", initrd, disk, memory, words...)
+}
+
+// typedBoot is lightBoot with somebody at the console, who types from the
+// beginning on.
+func (k kernel) typedBoot(t *testing.T, typed, initrd, disk, memory string, words ...string) string {
+	t.Helper()
 	ctx, cut := context.WithTimeout(t.Context(), bootTimeout)
 	defer cut()
 	vmlinuz := filepath.Join(k.dir, "vmlinuz")
@@ -113,7 +119,7 @@ func (k kernel) lightBoot(t *testing.T, initrd, disk, memory string, words ...st
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
 	t.Logf("to reproduce: %q", cmd.Args)
 	var console, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &console, &complaint
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(typed), &console, &complaint
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, &complaint, lastOf(console.String(), 6000))
 	}

@@ -101,7 +101,7 @@ func xfsProto(t *testing.T, tree string) string {
 // kernel's arguments and environment, and the base mounts.
 func TestBuildFindsTheRoot(t *testing.T) {
 	k, disk := findKernel(t, "bookworm"), manyRoots(t)
-	initrd := k.build(t, tools(t, nil), "--cmdline", "boothook=off rootdelay=60")
+	initrd := k.build(t, tools(t, nil), "--cmdline", "boothook=off rootdelay=60", "--include", "/sbin/fsck.ext4")
 	for _, tt := range []struct{ root, mounted string }{
 		{"root=UUID=" + strings.ToUpper(extUUID) + " rw rootflags=noatime,errors=remount-ro", "/dev/vda1 on / type ext4 (rw,noatime,errors=remount-ro)"},
 		{`"root=LABEL=the xfs" ro`, "/dev/vda2 on / type xfs (ro,"},
@@ -116,6 +116,9 @@ func TestBuildFindsTheRoot(t *testing.T) {
 				"@@mount proc on /proc type proc (rw,nosuid,nodev,noexec,relatime)",
 				"@@mount devtmpfs on /dev type devtmpfs (rw,nosuid,",
 				"@@mount tmpfs on /run type tmpfs (rw,nosuid,nodev,")
+			if checked := strings.Contains(console, "fsck-root"); checked != strings.Contains(tt.mounted, "ext4") {
+				t.Errorf("systemd is told of a check: %v", checked)
+			}
 			if strings.Contains(console, "@@left") {
 				t.Errorf("something of the initramfs goes on:\n%s", lastOf(console, 2000))
 			}
@@ -137,6 +140,16 @@ func TestBuildWithoutARoot(t *testing.T) {
 			wantLines(t, k.lightBoot(t, initrd, disk, "512", strings.Fields(tt.words)...), tt.want)
 		})
 	}
+}
+
+// TestBuildRescue: a root that does not come ends in u-root's shell, which has
+// u-root's commands; what is typed is run there.
+func TestBuildRescue(t *testing.T) {
+	k, bin := findKernel(t, "bookworm"), tools(t, nil)
+	run(t, "make", "-C", "../..", "rescue", "RESCUE="+filepath.Join(bin, "boothook-rescue"))
+	initrd := k.build(t, bin, "--rescue", "--cmdline", "boothook=off boothook.onerror=shell")
+	console := k.typedBoot(t, "echo typed $((40+2))\ncat /proc/cmdline | wc -l\npoweroff\n", initrd, lightDisk(t), "512", "quiet", "root=LABEL=nowhere", "rootdelay=2")
+	wantLines(t, console, "root=LABEL=nowhere did not appear within 2s", "boothook.onerror=shell: a shell on the console", "typed 42")
 }
 
 var analyzed = regexp.MustCompile(`\(kernel\) \+ (?:\d+min )?[0-9.]+m?s \(initrd\) \+`)
