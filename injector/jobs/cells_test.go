@@ -70,10 +70,10 @@ var stanzaCases = []struct{ name, job string }{
 var eventCases = []string{
 	"startup", "ec2-boot-hook", "virtual-filesystems", "local-filesystems", "filesystem", "remote-filesystems",
 	"static-network-up", "cloud-config", "net-device-up", "net-device-up IFACE=eth0", "net-device-up IFACE!=lo", "net-device-up IFACE=lo",
-	"net-device-added INTERFACE=eth0", "mounted MOUNTPOINT=/", "mounted MOUNTPOINT=/srv", "mounted TYPE=nfs", "mounting MOUNTPOINT=/srv",
+	"net-device-added INTERFACE=eth0", "mounted MOUNTPOINT=/", "mounted MOUNTPOINT=/srv", "mount MOUNTPOINT=/srv", "mounted TYPE=nfs", "mounting MOUNTPOINT=/srv",
 	"runlevel [2345]", "runlevel [!06]", "runlevel 1", "runlevel [06]", "runlevel", "runlevel 2 S", "starting ssh", "starting networking", "starting mountall", "starting JOB!=x",
 	"started ssh", "stopped rc RUNLEVEL=[2345]", "stopped ssh", "stopping ssh", "desktop-session-start", "control-alt-delete", "anything-else",
-	"(mounted MOUNTPOINT=/ and net-device-up IFACE=eth0)", "(local-filesystems and net-device-up IFACE!=lo)", "(started dbus and runlevel [2345])",
+	"(mount MOUNTPOINT=/ and net-device-up IFACE=eth0)", "(mounted MOUNTPOINT=/ and net-device-up IFACE=eth0)", "(local-filesystems and net-device-up IFACE!=lo)", "(started dbus and runlevel [2345])",
 	"(runlevel 2 or runlevel 3)", "(startup or runlevel 2)",
 }
 

@@ -106,7 +106,7 @@ func anchorOf(e *upstart.Expr) (anchor, error) {
 		return anchor{moment: graphical}, nil
 	case "runlevel":
 		return runlevelAnchor(e)
-	case "mounted", "mounting":
+	case "mounted", "mounting", mountEvent:
 		return mountAnchor(e)
 	case "net-device-up", "net-device-added":
 		return interfaceAnchor(e)

@@ -47,7 +47,7 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 	for i := range parts {
 		b.part(&parts[i], false)
 	}
-	b.barrier()
+	b.events()
 	b.wishes()
 	b.late()
 	if ctx.DisableCloudInit && ctx.Facts.HasCloudInit {
@@ -60,8 +60,10 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 type builder struct {
 	Context
 	written map[string]string
-	// hooked are the upstart jobs that start on ec2-boot-hook.
+	// hooked are the upstart jobs that start on ec2-boot-hook; mount says that
+	// one starts on mount.
 	hooked []string
+	mount  bool
 	// preset has a line for each service that is enabled or disabled.
 	preset string
 	result Result
@@ -134,14 +136,28 @@ func (b *builder) script(part *userdata.Part, dir, called string) {
 	b.file(part, path.Join(dir, name), body, mode)
 }
 
-// disabledMarker is what cloud-init's generator looks for.
+// disabledMarker is what cloud-init's generator for systemd looks for, and its
+// scripts for OpenRC.
 const disabledMarker = "/etc/cloud/cloud-init.disabled"
 
+// disableCloudInit keeps cloud-init from running, for every init.
 func (b *builder) disableCloudInit() {
+	why := plan.Why{Part: "boothook", Key: "cloud-init"}
 	b.step(&plan.Step{
-		Kind: plan.File, Path: disabledMarker, Mode: 0o644, KeepExisting: true,
+		Kind: plan.File, Path: disabledMarker, Mode: 0o644, KeepExisting: true, Why: why,
 		Body: []byte("# Written by boothook, which has applied this machine's user-data from the initramfs.\n" +
 			"# Remove this file to let cloud-init run; it will then apply the user-data again.\n"),
-		Why: plan.Why{Part: "boothook", Key: "cloud-init"},
 	})
+	switch b.Facts.Init {
+	case plan.Systemd:
+	case plan.Upstart:
+		// An override without a job is nothing to upstart.
+		for _, job := range [...]string{"cloud-init-local", "cloud-init-blocknet", "cloud-init-nonet", "cloud-init", "cloud-config", "cloud-final"} {
+			b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/" + job + ".override", Body: []byte("manual\n"), Append: true, Mode: 0o644, Why: why})
+		}
+	default:
+		// Debian's init scripts of cloud-init source this.
+		b.step(&plan.Step{Kind: plan.File, Path: "/etc/default/cloud-init", Append: true, Mode: 0o644, Why: why,
+			Body: []byte("[ ! -e " + disabledMarker + " ] || exit 0 # written by boothook\n")})
+	}
 }

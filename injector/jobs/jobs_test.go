@@ -122,9 +122,9 @@ func TestBarrier(t *testing.T) {
 	job := func(name, text string) userdata.Part {
 		return userdata.Part{Name: name, Type: userdata.TypeUpstartJob, Body: []byte(text + "\nexec /bin/true\n")}
 	}
-	r := planOf(plan.Upstart, job("one", "start on ec2-boot-hook\ntask"), job("two.conf", "start on (ec2-boot-hook or startup)"), job("three", "start on startup"))
+	r := planOf(plan.Upstart, job("one(1)", "start on ec2-boot-hook\ntask"), job("two.conf", "start on (ec2-boot-hook or startup)"), job("three", "start on startup"))
 	s, ok := stepAt(r, "/etc/init/boothook-barrier.conf")
-	if !ok || !strings.Contains(string(s.Body), "\tone|two) exit 0 ;;\n") {
+	if !ok || !strings.Contains(string(s.Body), "\t'one(1)'|'two') exit 0 ;;\n") {
 		t.Errorf("barrier: %s", s.Body)
 	}
 	event, ok := stepAt(r, "/etc/init/boothook-event.conf")
@@ -149,6 +149,64 @@ func TestBarrier(t *testing.T) {
 	}
 }
 
+// Jobs that await the root and the network: "mount" is emitted for those who
+// call it so, and nobody holds mountall where the network awaits mountall.
+func TestMountEvent(t *testing.T) {
+	plan := func(start string, independent bool) (Result, string, bool) {
+		r := Plan(Context{InstanceDir: instanceDir, Facts: plan.Facts{Init: plan.Upstart, Exists: map[string]bool{networkInterface: independent}}},
+			[]userdata.Part{{Name: "x", Type: userdata.TypeUpstartJob, Body: []byte("start on " + start + "\nexec /bin/true\n")}}, nil)
+		override, _ := stepAt(r, "/etc/init/x.override")
+		_, emitted := stepAt(r, "/etc/init/boothook-mount.conf")
+		return r, string(override.Body), emitted
+	}
+	for _, tt := range []struct {
+		start       string
+		independent bool
+		override    string
+		emitted     bool
+	}{
+		{"(mount MOUNTPOINT=/ and net-device-up IFACE=eth0)", true, "", true},
+		{"(mount MOUNTPOINT=/ and net-device-up IFACE=eth0)", false, "", true},
+		{"(mounted MOUNTPOINT=/ and net-device-up IFACE=eth0)", true, "", false},
+		{"(mounted MOUNTPOINT=/ and net-device-up IFACE=eth0)", false, "start on mount MOUNTPOINT=/ and net-device-up IFACE=eth0\n", true},
+		{"(mounted MOUNTPOINT=/ or net-device-up IFACE=eth0)", false, "", false},
+		{"mounted MOUNTPOINT=/", false, "", false},
+	} {
+		r, override, emitted := plan(tt.start, tt.independent)
+		if override != tt.override || emitted != tt.emitted || (len(r.Problems) > 0) != (tt.override != "") {
+			t.Errorf("%s, %t: override %q, emitted %t, %v", tt.start, tt.independent, override, emitted, r.Problems)
+		}
+	}
+	if job, err := upstart.Parse([]byte(mountEmitter)); err != nil || len(job.Warnings()) > 0 {
+		t.Errorf("upstart would not like the emitter: %v %v", err, job)
+	}
+}
+
+// Debian's OpenRC runs Debian's scripts, whose names are not Gentoo's: a need
+// of a name that is not there keeps a service from starting.
+func TestOpenRCNames(t *testing.T) {
+	for start, want := range map[string][2]string{
+		"local-filesystems": {"boot: need localmount", "sysinit: need mountall"},
+		"filesystem":        {"default: need localmount, after netmount mountnfs", "default: need mountall, after netmount mountnfs"},
+		"static-network-up": {"default: need net", "default: use networking network-manager dhcpcd connman"},
+	} {
+		for i, debian := range []bool{false, true} {
+			r := Plan(Context{InstanceDir: instanceDir, Facts: plan.Facts{Init: plan.OpenRC, Exists: map[string]bool{debianScript: debian}}},
+				[]userdata.Part{{Name: "x", Type: userdata.TypeUpstartJob, Body: []byte("start on " + start + "\ntask\nexec /bin/true\n")}}, nil)
+			script, _ := stepAt(r, "/etc/init.d/x")
+			_, depend, _ := strings.Cut(string(script.Body), "depend() {\n\t")
+			depend, _, _ = strings.Cut(depend, "\n\t:\n}")
+			level, depends, _ := strings.Cut(want[i], ": ")
+			if depend != strings.ReplaceAll(depends, ", ", "\n\t") {
+				t.Errorf("%s, Debian %t: depends %q, want %q", start, debian, depend, depends)
+			}
+			if _, ok := stepAt(r, "/etc/runlevels/"+level+"/x"); !ok {
+				t.Errorf("%s, Debian %t: not in runlevel %s", start, debian, level)
+			}
+		}
+	}
+}
+
 // Every init has its late job, and none is left out in silence.
 func TestLateForEveryInit(t *testing.T) {
 	for init, at := range map[plan.Init]string{
@@ -163,6 +221,27 @@ func TestLateForEveryInit(t *testing.T) {
 	}
 	if r := planOf(plan.UnknownInit); len(r.Problems) != 1 {
 		t.Errorf("unknown init: problems %v", r.Problems)
+	}
+}
+
+// The marker file is read by cloud-init's generator for systemd and by its
+// scripts for OpenRC, but by no job of upstart's and no script of Debian's.
+func TestDisableCloudInitByInit(t *testing.T) {
+	for init, want := range map[plan.Init]string{
+		plan.Systemd: disabledMarker, plan.Upstart: "/etc/init/cloud-init-blocknet.override",
+		plan.Sysvinit: "/etc/default/cloud-init", plan.OpenRC: "/etc/default/cloud-init", plan.Runit: "/etc/default/cloud-init",
+	} {
+		r := Plan(Context{Facts: plan.Facts{Init: init, HasCloudInit: true}, DisableCloudInit: true}, nil, nil)
+		s, ok := stepAt(r, want)
+		if !ok {
+			t.Errorf("%s: no %s", init, want)
+		}
+		if _, ok := stepAt(r, disabledMarker); !ok {
+			t.Errorf("%s: no marker", init)
+		}
+		if init == plan.Upstart && (string(s.Body) != "manual\n" || !s.Append) {
+			t.Errorf("override: %q, append %t", s.Body, s.Append)
+		}
 	}
 }
 

@@ -53,12 +53,12 @@ console output
 exec /bin/sh ` + LateRunner + `
 `
 
-// finalOpenRC starts it under OpenRC, behind all else in the runlevel.
+// finalOpenRC starts it under OpenRC, behind all else in the runlevel. It needs
+// nothing by name: Debian's services are called otherwise than Gentoo's.
 const finalOpenRC = `#!/sbin/openrc-run
 # Written by boothook: the late scripts of this machine's user-data.
 description="late scripts of user-data (boothook)"
 depend() {
-	need localmount
 	use net
 	after *
 }
@@ -69,13 +69,42 @@ start() {
 }
 `
 
-// finalRunit starts it under runit, which has no order of its own.
+// finalRunit starts it under runit, which has no order of its own. When the
+// scripts have failed, "sv status" says that the service is down and "normally
+// up"; else the file "down" that makes it normally down is there, a link to
+// runitDone, and at the next boot it is not.
 const finalRunit = `#!/bin/sh
 # Written by boothook: the late scripts of this machine's user-data.
-` + awaitOthers + `/bin/sh ` + LateRunner + ` </dev/null >/dev/console 2>&1
-status=$?
-[ $status -eq 0 ] || echo "late scripts failed" >fail
+` + awaitOthers + `/bin/sh ` + LateRunner + ` </dev/null >/dev/console 2>&1 && : >` + runitDone + `
 exec sv down "$PWD"
+`
+
+const runitDone = "/run/boothook/succeeded"
+
+// finalSysvinit says how it went, to "service boothook-final status". No
+// runlevel has it: inittab starts the scripts, behind all of a runlevel.
+const finalSysvinit = `#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          boothook-final
+# Required-Start:
+# Required-Stop:
+# Default-Start:
+# Default-Stop:
+# Short-Description: late scripts of user-data, started by inittab
+### END INIT INFO
+# Written by boothook.
+case "$1" in
+start) exec /bin/sh ` + LateRunner + ` ;;
+status)
+	failed=$(sed -n 's/.*"finished","exit":\([0-9]*\).*/\1/p' /run/boothook/late | tail -n 1)
+	case "$failed" in
+	'') echo "late scripts have not finished"; exit 3 ;;
+	0) echo "late scripts have finished" ;;
+	*) echo "$failed late scripts failed"; exit 1 ;;
+	esac
+	;;
+*) echo "usage: $0 start|status" >&2; exit 2 ;;
+esac
 `
 
 // finalInittab starts it under sysvinit and BusyBox: entries behind those
@@ -122,11 +151,11 @@ func lateSteps(init plan.Init) []plan.Step {
 		return []plan.Step{file(script, finalOpenRC, 0o755), link("/etc/runlevels/default/boothook-final", script)}
 	case plan.Runit:
 		const dir = "/etc/sv/boothook-final"
-		return []plan.Step{file(dir+"/run", finalRunit, 0o755), link(runitDefault+"boothook-final", dir)}
+		return []plan.Step{file(dir+"/run", finalRunit, 0o755), link(dir+"/down", runitDone), link(runitDefault+"boothook-final", dir)}
 	case plan.Sysvinit:
 		line := file("/etc/inittab", "bhf:2345:once:"+finalInittab+"\n", 0o644)
 		line.Append = true
-		return []plan.Step{line}
+		return []plan.Step{line, file("/etc/init.d/boothook-final", finalSysvinit, 0o755)}
 	case plan.BusyboxInit:
 		line := file("/etc/inittab", "::once:"+finalInittab+"\n", 0o644)
 		line.Append = true

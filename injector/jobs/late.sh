@@ -14,9 +14,13 @@
 # leaves a line in /run/boothook/late. A script that fails does not stop the
 # others; this job fails at the end.
 
+# Not every init has one for its jobs, or the local directories in it.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
 cloud=/var/lib/cloud
 log=/var/log/cloud-init-output.log
 run=/run/boothook
+ci=/run/cloud-init
 failed=0
 
 # run_parts NAME DIRECTORY: runs the executable files in the order of names.
@@ -55,6 +59,7 @@ once() {
 }
 
 mkdir -p "$run"
+rm -f "$run/boot-finished"
 [ -e "$log" ] || { (umask 027 && : >>"$log"); chgrp adm "$log" 2>/dev/null; }
 # A script may leave something running that keeps its output open, so nobody
 # waits for tee to end.
@@ -74,9 +79,22 @@ run_parts per-boot "$cloud/scripts/per-boot"
 once "$cloud/instance/sem/config_scripts_per_instance" per-instance "$cloud/scripts/per-instance"
 once "$cloud/instance/sem/config_scripts_user" scripts "$cloud/instance/scripts"
 
+# In /run, so that the next boot does not begin with this one's.
 read -r uptime idle </proc/uptime
-echo "$uptime - $(date -R 2>/dev/null || date) - boothook" >"$cloud/instance/boot-finished"
-printf '{"at":%s,"name":"finished","exit":%s}\n' "$(date +%s)" "$failed" >>"$run/late"
+echo "$uptime - $(date -R 2>/dev/null || date) - boothook" >"$run/boot-finished"
+ln -sf "$run/boot-finished" "$cloud/instance/boot-finished"
+now=$(date +%s)
+printf '{"at":%s,"name":"finished","exit":%s}\n' "$now" "$failed" >>"$run/late"
+
+# For "cloud-init status --wait" and whatever else waits for cloud-init, unless
+# it runs itself and says so there.
+if [ ! -e "$ci/status.json" ] && mkdir -p "$ci"; then
+	errors=
+	[ "$failed" -eq 0 ] || errors="\"$failed late scripts failed\""
+	printf '{"v1":{"datasource":"%s","stage":null,"errors":[%s],"modules-final":{"errors":[%s],"start":%s,"finished":%s}}}\n' \
+		"$(tr -d '"\\[:cntrl:]' <"$cloud/instance/datasource")" "$errors" "$errors" "$now" "$now" >"$ci/result.json"
+	cp "$ci/result.json" "$ci/status.json"
+fi
 if [ "$failed" -ne 0 ]; then
 	echo "boothook: $failed late scripts failed" >&2
 	exit 1

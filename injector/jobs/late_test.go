@@ -3,9 +3,11 @@ package jobs
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,7 +49,7 @@ func (r lateRoot) add(t *testing.T, name, body string, mode os.FileMode) {
 // run starts the script as a boot does and returns its output, the lines it
 // left in the report's file as "name exit", and its exit status.
 func (r lateRoot) run(t *testing.T) (output string, late []string, status int) {
-	os.RemoveAll(filepath.Join(r.dir, "run"))
+	r.reboot(t)
 	cmd := exec.Command("/bin/sh")
 	cmd.Stdin = bytes.NewReader(r.script)
 	// A file and not a pipe: what a script leaves running holds it open, and
@@ -83,6 +85,41 @@ func (r lateRoot) run(t *testing.T) (output string, late []string, status int) {
 	return string(out), late, status
 }
 
+// reboot leaves nothing in /run.
+func (r lateRoot) reboot(t *testing.T) {
+	if err := os.RemoveAll(filepath.Join(r.dir, "run")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkStatus compares what cloud-init's status command would read.
+func (r lateRoot) checkStatus(t *testing.T, problem string) {
+	t.Helper()
+	want := []string{}
+	if problem != "" {
+		want = append(want, problem)
+	}
+	for _, name := range []string{"status.json", "result.json"} {
+		data, err := os.ReadFile(filepath.Join(r.dir, "run/cloud-init", name))
+		var got struct {
+			V1 struct {
+				Datasource string
+				Errors     []string
+				Final      struct {
+					Errors          []string
+					Start, Finished int64
+				} `json:"modules-final"`
+			}
+		}
+		if err = errors.Join(err, json.Unmarshal(data, &got)); err != nil {
+			t.Fatalf("%s: %v: %q", name, err, data)
+		}
+		if v := got.V1; v.Datasource != "DataSourceNoCloud [seed=/dev/vdb]" || !slices.Equal(v.Errors, want) || !slices.Equal(v.Final.Errors, want) || v.Final.Finished == 0 {
+			t.Errorf("%s: %s, want errors %q", name, data, want)
+		}
+	}
+}
+
 // kill ends the process whose id a script left in the file "pid".
 func (r lateRoot) kill(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(r.dir, "pid"))
@@ -114,6 +151,7 @@ func (r lateRoot) waitForLog(t *testing.T, words string) string {
 
 func TestLateScript(t *testing.T) {
 	r := newLateRoot(t)
+	r.add(t, "instance/datasource", "DataSourceNoCloud [seed=\"/dev/vdb\"]\n", 0o644)
 	r.add(t, "instance/scripts/part-002", "#!/bin/sh\necho two; pwd\n", 0o700)
 	r.add(t, "instance/scripts/part-001", "#!/bin/sh\necho one >&2\nexit 3\n", 0o700)
 	r.add(t, "instance/scripts/runcmd", "#!/bin/sh\necho run\nsleep 60 &\necho $! >"+r.dir+"/pid\n", 0o700)
@@ -143,11 +181,18 @@ func TestLateScript(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(r.dir, "var/log/cloud-init-output.log")); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("log's mode: %v, %v", info, err)
 	}
-	if _, err := os.Stat(filepath.Join(r.dir, "var/lib/cloud/instance/boot-finished")); err != nil {
+	finished := filepath.Join(r.dir, "var/lib/cloud/instance/boot-finished")
+	if _, err := os.Stat(finished); err != nil {
 		t.Error(err)
 	}
+	r.checkStatus(t, "1 late scripts failed")
 
+	r.reboot(t)
+	if _, err := os.Stat(finished); err == nil {
+		t.Error("the second boot begins as finished")
+	}
 	_, late, status = r.run(t)
+	r.checkStatus(t, "")
 	if diff := cmp.Diff([]string{"per-boot/a name 0", "finished 0"}, late); diff != "" || status != 0 {
 		t.Errorf("second boot: status %d %s", status, diff)
 	}

@@ -76,8 +76,14 @@ func (t *task) openRCCommand(file string) string {
 	return out
 }
 
-// openRCOrder gives the runlevel and the lines of depend().
+// openRCOrder gives the runlevel and the lines of depend(). Debian's OpenRC
+// runs Debian's init scripts: their names are others, and all that is Gentoo's
+// runlevel boot is in sysinit.
 func (t *task) openRCOrder() (runlevel, depend string) {
+	boot, mounted, net := "boot", "need localmount", "need net"
+	if t.debian {
+		boot, mounted, net = "sysinit", "need mountall", "use networking network-manager dhcpcd connman"
+	}
 	for _, a := range t.when {
 		level := "default"
 		switch a.moment {
@@ -85,12 +91,12 @@ func (t *task) openRCOrder() (runlevel, depend string) {
 			level = "sysinit"
 			depend += "\tbefore *\n"
 		case filesystems:
-			level = "boot"
-			depend += "\tneed localmount\n"
+			level = boot
+			depend += "\t" + mounted + "\n"
 		case allFilesystems:
-			depend += "\tneed localmount\n\tafter netmount\n"
+			depend += "\t" + mounted + "\n\tafter netmount mountnfs\n"
 		case network:
-			depend += "\tneed net\n"
+			depend += "\t" + net + "\n"
 		case services:
 		case late:
 			depend += "\tafter *\n"

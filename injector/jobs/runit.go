@@ -12,9 +12,11 @@ const runitDefault = "/etc/runit/runsvdir/default/"
 
 // awaitOthers waits until every other service is up, or has had its time.
 const awaitOthers = `self=${PWD##*/}
+set --
 for service in ../*; do
-	[ "${service##*/}" = "$self" ] || sv -w 7 check "$service" >/dev/null
+	[ "${service##*/}" = "$self" ] || set -- "$@" "$service"
 done
+sv -w 7 check "$@" >/dev/null 2>&1
 `
 
 // renderRunit writes a service directory. runit starts all services at once
@@ -39,7 +41,7 @@ func renderRunit(t *task) []plan.Step {
 	}
 	file, step := t.wrap("main", t.Main, prefix)
 	steps := []plan.Step{step}
-	if len(t.when) == 1 && (t.when[0].moment == early || t.when[0].moment == filesystems) {
+	if len(t.when) == 1 && (t.when[0].moment <= filesystems || t.when[0].moment == before) {
 		return append(steps, t.runitBoot(file)...)
 	}
 	run, finish := "#!/bin/sh\n", ""
@@ -79,18 +81,19 @@ func renderRunit(t *task) []plan.Step {
 	return steps
 }
 
-// runitBoot runs a task in stage 1, where Debian's runit runs /etc/rcS.d.
+// runitBoot runs a task in stage 1, where Debian's runit runs /etc/rcS.d. What
+// is to come before one service comes before all, since they start at once.
 func (t *task) runitBoot(file string) []plan.Step {
 	if !t.Task || t.PreStart != nil || t.PostStop != nil {
 		t.refuse("start on", "only a plain task can run before runit's services")
 	}
-	number := "S00"
-	if t.when[0].moment == filesystems {
-		number = "S99"
+	at := t.sysvPlace()
+	if !at.boot {
+		at.boot, at.number = true, "S99"
 	}
 	script := "/etc/init.d/" + t.name
 	return []plan.Step{
-		{Kind: plan.File, Path: script, Mode: 0o755, Body: []byte(initScript(t, "/bin/sh "+file, ":"))},
-		{Kind: plan.Link, Path: "/etc/rcS.d/" + number + t.name, Target: strings.Replace(script, "/etc/", "../", 1)},
+		{Kind: plan.File, Path: script, Mode: 0o755, Body: []byte(initScript(t, at, "/bin/sh "+file, ":"))},
+		{Kind: plan.Link, Path: "/etc/rcS.d/" + at.number + t.name, Target: strings.Replace(script, "/etc/", "../", 1)},
 	}
 }

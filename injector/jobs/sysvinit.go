@@ -11,6 +11,9 @@ import (
 // run on a root that is not running.
 const legacyOrdering = "/etc/init.d/.legacy-bootordering"
 
+// debianScript is one that every Debian without systemd has.
+const debianScript = "/etc/init.d/mountall.sh"
+
 // renderSysvinit writes an init script and its links. Scripts run one after
 // the other, in the order of their numbers: 00 is before, 98 after all others.
 func renderSysvinit(t *task) []plan.Step {
@@ -21,7 +24,7 @@ func renderSysvinit(t *task) []plan.Step {
 	if t.Main == nil {
 		return nil
 	}
-	links := t.sysvLinks()
+	at := t.sysvPlace()
 	file, step := t.wrap("main", t.Main, t.sysvUser())
 	steps := []plan.Step{step, {Kind: plan.File, Path: legacyOrdering, Mode: 0o644}}
 	start := "/bin/sh " + file
@@ -46,17 +49,23 @@ func renderSysvinit(t *task) []plan.Step {
 		stop += "; /bin/sh " + behind
 	}
 	script := "/etc/init.d/" + t.name
-	steps = append(steps, plan.Step{Kind: plan.File, Path: script, Mode: 0o755, Body: []byte(initScript(t, start, stop))})
-	for _, l := range links {
+	steps = append(steps, plan.Step{Kind: plan.File, Path: script, Mode: 0o755, Body: []byte(initScript(t, at, start, stop))})
+	for _, l := range t.sysvLinks(at) {
 		steps = append(steps, plan.Step{Kind: plan.Link, Path: l + t.name, Target: "../init.d/" + t.name})
 	}
 	return steps
 }
 
-// initScript has the header that insserv needs to keep the links.
-func initScript(t *task, start, stop string) string {
+// initScript has the header by which insserv numbers all links anew when a
+// package is installed: the order that is not in it would be lost then.
+func initScript(t *task, at sysvPlace, start, stop string) string {
+	levels := "2 3 4 5\n# Default-Stop:      0 1 6"
+	if at.boot {
+		levels = "S\n# Default-Stop:"
+	}
 	return "#!/bin/sh\n### BEGIN INIT INFO\n# Provides:          " + t.name +
-		"\n# Required-Start:\n# Required-Stop:\n# Default-Start:     2 3 4 5\n# Default-Stop:      0 1 6" +
+		"\n# Required-Start:\n# Required-Stop:     $remote_fs\n# Should-Start:      " + at.after +
+		"\n# X-Start-Before:    " + at.before + "\n# Default-Start:     " + levels +
 		"\n# Short-Description: " + oneLine(strings.TrimSpace(t.Description+" (upstart job of user-data)")) + "\n### END INIT INFO\n" +
 		"# Written by boothook from an upstart job of user-data.\ncase \"$1\" in\nstart)\n\t" + start +
 		"\n\t;;\nstop)\n\t" + stop + "\n\t;;\nrestart|force-reload)\n\t\"$0\" stop\n\t\"$0\" start\n\t;;\n" +
@@ -76,42 +85,62 @@ func (t *task) sysvUser() string {
 // bootJobs run from /etc/rcS.d, before the runlevels.
 const bootJobs = " udev mountall hostname networking procps mountnfs mountkernfs "
 
-// sysvLinks gives the links without the job's name.
-func (t *task) sysvLinks() []string {
-	if len(t.when) == 0 {
-		return nil
-	}
+// A sysvPlace is where a job stands among the scripts of the runlevels.
+type sysvPlace struct {
+	boot   bool   // in rcS.d, before the runlevels
+	number string // of its links
+	// after and before are the scripts it keeps to when insserv numbers anew.
+	after, before string
+}
+
+// sysvPlace finds the place. A job without an event has one too, and no links.
+func (t *task) sysvPlace() sysvPlace {
 	if len(t.when) > 1 {
 		t.refuse("start on", "several events cannot be awaited together")
 	}
-	levels, number := "2345", "S98"
-	switch a := t.when[0]; a.moment {
+	if len(t.when) == 0 {
+		return sysvPlace{}
+	}
+	a := t.when[0]
+	boot := strings.Contains(bootJobs, " "+a.name+" ")
+	switch a.moment {
 	case early:
-		levels, number = "S", "S00"
+		return sysvPlace{true, "S00", "", "hostname hwclock mountkernfs udev"}
 	case filesystems, mount:
-		levels, number = "S", "S99"
+		return sysvPlace{true, "S99", "$local_fs", ""}
 	case allFilesystems, network:
-		number = "S00"
-	case services, late:
+		return sysvPlace{number: "S00"}
+	case services:
+		return sysvPlace{number: "S98"}
+	case late:
+		return sysvPlace{number: "S98", after: "$all"}
 	case before:
-		number = "S00"
-		if strings.Contains(bootJobs, " "+a.name+" ") {
-			levels = "S"
-		}
+		return sysvPlace{boot, "S00", "", a.name}
 	case after:
-		if strings.Contains(bootJobs, " "+a.name+" ") {
-			levels, number = "S", "S99"
+		if boot {
+			return sysvPlace{boot, "S99", a.name, ""}
 		}
-	default:
-		t.refuse("start on", "this event is not known to sysvinit")
+		return sysvPlace{boot, "S98", a.name, ""}
+	}
+	t.refuse("start on", "this event is not known to sysvinit")
+	return sysvPlace{}
+}
+
+// sysvLinks gives the links of a place without the job's name.
+func (t *task) sysvLinks(at sysvPlace) []string {
+	if len(t.when) == 0 {
+		return nil
+	}
+	if at.boot {
+		return []string{"/etc/rcS.d/" + at.number}
 	}
 	var links []string
-	for _, level := range levels {
-		links = append(links, "/etc/rc"+string(level)+".d/"+number)
+	for _, level := range "2345" {
+		links = append(links, "/etc/rc"+string(level)+".d/"+at.number)
 	}
-	if !t.Task && levels != "S" {
+	if !t.Task {
 		for _, level := range "016" {
-			links = append(links, "/etc/rc"+string(level)+".d/K01")
+			links = append(links, "/etc/rc"+string(level)+".d/K00")
 		}
 	}
 	return links

@@ -21,6 +21,8 @@ type task struct {
 	// brought are the variables that the events carry.
 	brought []string
 	endWith []string
+	// debian says that a root without systemd has Debian's init scripts.
+	debian bool
 	// cancels says that pre-start may call off the start.
 	cancels bool
 	refused []refusal
@@ -177,6 +179,7 @@ func (b *builder) translated(part *userdata.Part, name string, job *upstart.Job)
 		return false
 	}
 	t := newTask(strings.ReplaceAll(name, "/", "_"), job)
+	t.debian = b.Facts.Exists[debianScript]
 	steps := render(t)
 	// Package sort and not slices: the agent pays for every type it sorts.
 	sort.SliceStable(t.refused, func(i, j int) bool {

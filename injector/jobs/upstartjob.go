@@ -48,12 +48,61 @@ func (b *builder) upstartJob(part *userdata.Part) {
 		return
 	}
 	b.file(part, path.Join(upstartDir, name), body, 0o644)
+	b.mounts(part, id, job)
 	if waits, alone := startsOn(job.StartOn, bootHookEvent); waits {
 		b.hooked = append(b.hooked, id)
 		if !alone {
 			b.warn(part, job.Line("start on"), bootHookEvent+" is emitted before anything else has happened; an event that is awaited with it holds the boot until it comes")
 		}
 	}
+}
+
+// networkInterface is ifupdown's job, which raises an interface as soon as
+// udev has it, before the file systems are mounted.
+const networkInterface = upstartDir + "/network-interface.conf"
+
+// mountEvent is what older jobs call mountall's "mounted"; mountall does not.
+const mountEvent = "mount"
+
+// mountEmitter emits it. Nobody waits for the jobs on it, while those on
+// "mounted" hold mountall until they have ended.
+const mountEmitter = `# Written by boothook: emits ` + mountEvent + ` whenever mountall emits mounted.
+description "mount for jobs of user-data"
+start on mounted MOUNTPOINT=*
+instance $MOUNTPOINT
+task
+exec initctl emit --no-wait ` + mountEvent + ` "MOUNTPOINT=$MOUNTPOINT"
+`
+
+// mounts sees to jobs that await the mounting of the root. One that awaits the
+// network as well holds mountall until there is one; where networking starts
+// behind mountall, that would be for ever, so there the job is given mount in
+// the place of mounted.
+func (b *builder) mounts(part *userdata.Part, id string, job *upstart.Job) {
+	if named, _ := startsOn(job.StartOn, mountEvent); named {
+		b.mount = true
+	}
+	mounted, enough := startsOn(job.StartOn, "mounted")
+	up, alone := startsOn(job.StartOn, "net-device-up")
+	if mounted && up && !enough && !alone && !b.Facts.Exists[networkInterface] {
+		b.mount = true
+		text := upstart.Print(&upstart.Job{StartOn: unheld(job.StartOn)})
+		b.file(part, path.Join(upstartDir, id+".override"), text, 0o644)
+		b.warn(part, job.Line("start on"), "holds mountall until the network is up, which here comes later; it starts on mount instead of mounted and holds nothing")
+	}
+}
+
+// unheld is an expression with mount in the place of mounted.
+func unheld(e *upstart.Expr) *upstart.Expr {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	c.Left, c.Right = unheld(e.Left), unheld(e.Right)
+	if c.Event == "mounted" {
+		c.Event = mountEvent
+	}
+	return &c
 }
 
 // keep saves a job that cannot run.
@@ -111,7 +160,7 @@ task
 console none
 script
 	case "$JOB" in
-	%s) exit 0 ;;
+	'%s') exit 0 ;;
 	esac
 	tenths=` + hookPatience + `
 	while [ ! -e ` + hookDone + ` ] && [ $tenths -gt 0 ]; do
@@ -121,13 +170,18 @@ script
 end script
 `
 
-// barrier plans the event, on an upstart root where a job starts on it.
-func (b *builder) barrier() {
+// events plans what emits the events that upstart itself does not know, on an
+// upstart root where a job starts on them.
+func (b *builder) events() {
+	why := plan.Why{Part: "boothook", Key: mountEvent}
+	if b.mount {
+		b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-mount.conf", Body: []byte(mountEmitter), Mode: 0o644, Why: why})
+	}
 	if len(b.hooked) == 0 {
 		return
 	}
-	why := plan.Why{Part: "boothook", Key: bootHookEvent}
-	text := strings.Replace(barrierText, "%s", strings.Join(b.hooked, "|"), 1)
+	why.Key = bootHookEvent
+	text := strings.Replace(barrierText, "%s", strings.Join(b.hooked, "'|'"), 1)
 	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-event.conf", Body: []byte(emitter), Mode: 0o644, Why: why})
 	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-barrier.conf", Body: []byte(text), Mode: 0o644, Why: why})
 }

@@ -27,7 +27,7 @@ func factPaths() []string {
 		"/bin/bash", "/bin/sh",
 		"/etc/apt", "/etc/yum.repos.d", "/etc/zypp", "/etc/apk", "/etc/pacman.conf",
 		"/etc/cloud", "/etc/doas.conf", "/etc/fstab", "/etc/hosts", "/etc/machine-id", "/etc/sudoers.d",
-		"/etc/init", "/etc/init.d", "/etc/inittab", "/etc/local.d", "/etc/rc.local", "/etc/runit", "/etc/sv", "/etc/service",
+		"/etc/init", "/etc/init/network-interface.conf", "/etc/init.d", "/etc/init.d/mountall.sh", "/etc/inittab", "/etc/local.d", "/etc/rc.local", "/etc/runit", "/etc/sv", "/etc/service",
 		"/etc/default/locale", "/etc/default/keyboard", "/etc/locale.conf", "/etc/locale.gen", "/etc/vconsole.conf",
 		"/etc/NetworkManager", "/etc/netplan", "/etc/network/interfaces", "/etc/sysconfig/network-scripts", "/etc/systemd/network",
 		"/etc/chrony", "/etc/chrony.conf", "/etc/ntp.conf", "/etc/systemd/timesyncd.conf",
