@@ -293,7 +293,7 @@ func (w *work) plan(ctx context.Context) error {
 	dir := state.InstanceDir(d.ID)
 	asked := cloudconfig.Plan(cloudconfig.Context{
 		Instance: w.prepared.Instance, Facts: facts, NewInstance: d.New,
-		InstanceDir: dir, HostKey: w.hostKey(ctx), Rand: randomness{},
+		InstanceDir: dir, HostKey: w.hostKey(ctx), Rand: randomness{}, Memory: w.memory(),
 	}, w.cfg)
 	late := jobs.Plan(jobs.Context{
 		Facts: facts, InstanceDir: dir, DisableCloudInit: !w.KeepCloudInit,
@@ -325,6 +325,15 @@ func (w *work) plan(ctx context.Context) error {
 	w.result.Plan = due
 	w.result.Hostname = hostname(steps)
 	return nil
+}
+
+// memory is the machine's, unless the root is another one's.
+func (w *work) memory() int64 {
+	var info unix.Sysinfo_t
+	if w.NoHooks || unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return int64(info.Totalram) * int64(info.Unit)
 }
 
 // content is what the root keeps of the instance.

@@ -24,6 +24,8 @@ type Context struct {
 	// HostKey makes an SSH host key of the kind "rsa", "ecdsa" or
 	// "ed25519". Nil: none are made, with a problem.
 	HostKey func(kind string) (KeyPair, error)
+	// Memory is the machine's, in bytes; 0 where the machine is not at hand.
+	Memory int64
 	// Rand is where salts and random passwords come from.
 	Rand io.Reader
 }

@@ -13,9 +13,6 @@ var mountDefaults = []string{"", "", "auto", "defaults,nofail", "0", "2"}
 // file, so nothing needs to be mounted by hand.
 func mounts(b *builder) {
 	v := b.cfg.Get("mounts")
-	if at := b.cfg.Get("swap"); !at.Missing() {
-		b.fail(at, "swap: a swap file is not made by boothook")
-	}
 	defaults := append([]string(nil), mountDefaults...)
 	for i, d := range b.cfg.Get("mount_default_fields").List {
 		if i < len(defaults) && !d.Missing() {
@@ -23,7 +20,13 @@ func mounts(b *builder) {
 		}
 	}
 	var lines, places []string
-	for _, entry := range v.Items() {
+	if line := swap(b); line != "" {
+		lines = append(lines, line)
+		if v.Missing() {
+			v = b.cfg.Get("swap")
+		}
+	}
+	for _, entry := range b.cfg.Get("mounts").Items() {
 		fields := append([]string(nil), defaults...)
 		if entry.Kind != List || len(entry.List) == 0 || len(entry.List) > len(fields) {
 			b.fail(entry, "a mount must be a list of one to six fields")

@@ -64,6 +64,9 @@ type Step struct {
 	Append bool `json:"append,omitempty"`
 	// KeepExisting leaves a target that is already there alone.
 	KeepExisting bool `json:"keep_existing,omitempty"`
+	// Size, where it is more than Body has, is how many bytes the file gets,
+	// their blocks reserved and zero: a swap file. Needs KeepExisting.
+	Size int64 `json:"size,omitempty"`
 	// Mode holds the permission bits, set-id and sticky bits as in chmod(2).
 	Mode uint32 `json:"mode,omitempty"`
 	// Owner and Group name an account of the root, or hold a decimal id.

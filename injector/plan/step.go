@@ -30,6 +30,8 @@ func (s *Step) Validate() error {
 			return bad("path of %d bytes is too long", len(s.Path))
 		case s.Kind == File && strings.HasSuffix(s.Path, "/"):
 			return bad("path %q names a directory", s.Path)
+		case s.Size != 0 && (s.Kind != File || s.Append || !s.KeepExisting || s.Size < int64(len(s.Body))):
+			return bad("size %d", s.Size)
 		case s.Kind == Link && (s.Target == "" || len(s.Target) >= maxPath || strings.Contains(s.Target, "\x00")):
 			return bad("link to %.40q", s.Target)
 		}

@@ -126,6 +126,11 @@ func (c *composer) file(i int, s *plan.Step) error {
 		c.steps[i].Why = "exists already"
 		return nil
 	}
+	if s.Size > 0 {
+		if err := c.roomFor(n, s.Size); err != nil {
+			return err
+		}
+	}
 	want := state{kind: regular, mode: s.Mode, body: s.Body}
 	owner, group := s.Owner, s.Group
 	if s.Append {
@@ -147,6 +152,7 @@ func (c *composer) file(i int, s *plan.Step) error {
 		want.mode = 0o644
 	}
 	c.set(i, n, want, owner, group)
+	n.want.size = max(n.want.size, s.Size)
 	n.secret = n.secret || s.Secret
 	return nil
 }

@@ -88,6 +88,9 @@ func (f *faulty) Write(fd int, b []byte) (n int, err error) {
 	err = f.do("write", func() error { n, err = f.kernel.Write(fd, b[:(len(b)+1)/2]); return err })
 	return n, err
 }
+func (f *faulty) Allocate(fd int, size int64) error {
+	return f.do("allocate", func() error { return f.kernel.Allocate(fd, size) })
+}
 func (f *faulty) Chown(fd, uid, gid int) error {
 	return f.do("chown", func() error { return f.kernel.Chown(fd, uid, gid) })
 }

@@ -167,6 +167,9 @@ func (s *stager) holdsOne(name string, e entry) (bool, error) {
 		if st.Mode != unix.S_IFREG|e.Mode || st.Size != e.Size {
 			return false, nil
 		}
+		if e.Head > 0 {
+			return headSum(fd, e.Head) == e.Sum, nil
+		}
 		body, err := readFD(fd, MaxFile)
 		return err == nil && checksum(body) == e.Sum, err
 	}

@@ -21,12 +21,14 @@ func isTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
 // An entry is what shall stand at a place, as the journal knows it.
 type entry struct {
 	// Path is relative to the change's own place; empty for the place itself.
-	Path   string `json:"path,omitempty"`
-	Kind   kind   `json:"kind"`
-	Mode   uint32 `json:"mode"`
-	UID    int    `json:"uid"`
-	GID    int    `json:"gid"`
-	Size   int64  `json:"size,omitempty"`
+	Path string `json:"path,omitempty"`
+	Kind kind   `json:"kind"`
+	Mode uint32 `json:"mode"`
+	UID  int    `json:"uid"`
+	GID  int    `json:"gid"`
+	Size int64  `json:"size,omitempty"`
+	// Head, where it is not 0, is how many bytes Sum is of.
+	Head   int64  `json:"head,omitempty"`
 	Sum    uint64 `json:"sum,omitempty"`
 	Target string `json:"target,omitempty"`
 }
@@ -202,6 +204,9 @@ func entryOf(n *node, rel string) entry {
 	e := entry{Path: rel, Kind: w.kind, Mode: w.mode, UID: w.uid, GID: w.gid, Target: w.target}
 	if w.kind == regular {
 		e.Size, e.Sum = w.size, checksum(w.body)
+		if n := int64(len(w.body)); n < w.size {
+			e.Head = n
+		}
 	}
 	return e
 }
@@ -273,6 +278,11 @@ func (s *stager) makeFile(dir int, name string, want state, attrs []attr) error 
 			return err
 		}
 		body = body[max(n, 0):]
+	}
+	if want.size > int64(len(want.body)) {
+		if err := s.sys.Allocate(fd, want.size); err != nil {
+			return err
+		}
 	}
 	if err := s.own(want, func(uid, gid int) error { return s.sys.Chown(fd, uid, gid) }); err != nil {
 		return err

@@ -9,6 +9,8 @@ type syscalls interface {
 	// Create makes a new regular file, 0600, and opens it for writing.
 	Create(dir int, name string) (int, error)
 	Write(fd int, b []byte) (int, error)
+	// Allocate makes a file that long and reserves its blocks.
+	Allocate(fd int, size int64) error
 	Chown(fd, uid, gid int) error
 	Chmod(fd int, mode uint32) error
 	// Mkdir makes a directory, 0700.
@@ -32,6 +34,7 @@ func (kernel) Create(dir int, name string) (int, error) {
 	return unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 }
 func (kernel) Write(fd int, b []byte) (int, error)          { return unix.Write(fd, b) }
+func (kernel) Allocate(fd int, size int64) error            { return unix.Fallocate(fd, 0, 0, size) }
 func (kernel) Chown(fd, uid, gid int) error                 { return unix.Fchown(fd, uid, gid) }
 func (kernel) Chmod(fd int, mode uint32) error              { return unix.Fchmod(fd, mode) }
 func (kernel) Mkdir(dir int, name string) error             { return unix.Mkdirat(dir, name, 0o700) }
