@@ -63,7 +63,7 @@ func parseBuild(e env, args []string) (*buildCommand, error) {
 	fs := newFlags(e, "build", buildSynopsis, buildLong)
 	fs.StringVar(&b.kernel, "kernel", "", "the kernel's version, as uname -r says it")
 	fs.StringVar(&b.out, "out", "", "where the initramfs goes")
-	fs.StringVar(&b.opts.Modules, "modules", "", "the kernel's modules (default: /lib/modules/VERSION)")
+	fs.StringVar(&b.opts.Modules, "modules", "", "the kernel's modules; \"none\" for a kernel without any (default: /lib/modules/VERSION)")
 	fs.StringVar(&b.moduleNames, "module-names", "", "the modules to take, separated by commas, instead of the usual ones")
 	fs.StringVar(&b.moreModules, "include-modules", "", "modules to take beside those, separated by commas")
 	fs.Func("include", "another `FILE[=PATH]`, with the libraries that it needs; may stand several times", func(s string) error {
@@ -91,13 +91,18 @@ func parseBuild(e env, args []string) (*buildCommand, error) {
 		return nil, usagef("build needs --kernel VERSION, as uname -r says it")
 	case b.out == "":
 		return nil, usagef("build needs --out")
+	case b.opts.Modules == "none" && b.moduleNames+b.moreModules != "":
+		return nil, usagef("--modules none has no modules to name")
 	case b.rescue != "" && !b.withRescue:
 		return nil, usagef("--rescue-program needs --rescue")
 	case compress != "" && !strings.Contains(" "+compressions()+" ", " "+compress+" "):
 		return nil, usagef("--compress %s: not one of %s", compress, compressions())
 	}
-	if b.opts.Modules == "" {
+	switch b.opts.Modules {
+	case "":
 		b.opts.Modules = filepath.Join("/lib/modules", b.kernel)
+	case "none":
+		b.opts.Modules = ""
 	}
 	b.opts.Kernel = b.kernel
 	return b, nil

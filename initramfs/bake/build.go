@@ -24,8 +24,8 @@ const initAt = "/init"
 // MaxRescue bounds the program of --rescue in bytes.
 const MaxRescue = 64 << 20
 
-// BuildOptions say what a whole initramfs is made of. Of Options, Modules
-// must be set; Replace has no meaning.
+// BuildOptions say what a whole initramfs is made of. Of Options, Modules may
+// be empty, for a kernel that has everything built in; Replace has no meaning.
 type BuildOptions struct {
 	Options
 	// Kernel is the version, which names the folder of modules.
@@ -64,6 +64,9 @@ func Build(o *BuildOptions) ([]byte, Built, error) {
 		return nil, b, err
 	}
 	for _, f := range files {
+		if f.Mode&archive.TypeMask == archive.TypeDir {
+			continue
+		}
 		b.Files = append(b.Files, f.Name)
 		if name, ok := strings.CutSuffix(path.Base(f.Name), ".ko"); ok {
 			b.Modules = append(b.Modules, modules.Name(name))
@@ -138,6 +141,9 @@ func emptyDirs(others []archive.File) []archive.File {
 // drivers are the modules with all they need, and depmod's files for them. The
 // time is that of the kernel's own list.
 func (o *BuildOptions) drivers(machine elf.Machine) ([]archive.File, int64, error) {
+	if o.Modules == "" {
+		return nil, 0, nil
+	}
 	info, err := os.Stat(filepath.Join(o.Modules, "modules.dep"))
 	if err != nil {
 		return nil, 0, err

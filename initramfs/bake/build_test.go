@@ -137,6 +137,15 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
+func TestBuildForAKernelWithoutModules(t *testing.T) {
+	o := buildOptions(t)
+	o.Modules = ""
+	_, built, err := Build(o)
+	if err != nil || len(built.Modules) > 0 || slices.Contains(built.Files, "/lib/modules") {
+		t.Errorf("%+v, %v", built, err)
+	}
+}
+
 func TestUsualCompression(t *testing.T) {
 	for version, want := range map[string]archive.Compression{"5.8.0-1": archive.Gzip, "4.19": archive.Gzip, "5.9.1": archive.Zstd, "6.1.0-56-cloud-amd64": archive.Zstd, "odd": archive.Zstd} {
 		if got := usualCompression(version); got != want {
