@@ -115,7 +115,12 @@ func shell(ctx context.Context) error {
 		return fmt.Errorf("open the console: %w", err)
 	}
 	defer console.Close()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-i")
+	// Not "-i", which u-root's shell does not know: on a terminal every shell
+	// is interactive by itself.
+	cmd := exec.CommandContext(ctx, "/bin/sh")
+	if os.Getenv("PATH") == "" {
+		cmd.Env = append(os.Environ(), "PATH=/sbin:/bin:/usr/sbin:/usr/bin")
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = console, console, console
 	var exit *exec.ExitError
 	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
