@@ -97,6 +97,7 @@ func (r *reader) render(facts *plan.Facts, doc *cloudconfig.Value) []plan.Step {
 			Path: "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
 		})
 	}
-	r.problem(doc, "the root has neither netplan, ifupdown, NetworkManager nor systemd-networkd")
+	r.problem(doc, "the root has neither netplan, ifupdown, NetworkManager nor systemd-networkd to read it")
+	r.problems[len(r.problems)-1].Warning = true // the root's own way may need none
 	return nil
 }

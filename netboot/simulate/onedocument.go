@@ -34,7 +34,11 @@ func (c UpCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"cloud_name": "upcloud", "instance_id": c.InstanceID, "hostname": c.Hostname, "platform": "servers",
 		"subplatform": "metadata (http://169.254.169.254)", "public_keys": c.keys(), "region": "fi-hel1",
 		"user_data": string(c.UserData), "vendor_data": string(c.VendorData), "tags": []string{},
-		"network": map[string]any{"interfaces": []any{}, "dns": []string{"94.237.127.9"}},
+		"network": map[string]any{"dns": []string{"94.237.127.9"}, "interfaces": []any{map[string]any{
+			"index": 1, "mac": "32:d5:ba:4a:36:e7", "type": "public", "ip_addresses": []any{map[string]any{
+				"address": "94.237.105.53", "dhcp": true, "family": "IPv4", "gateway": "94.237.104.1", "network": "94.237.104.0/22",
+			}},
+		}}},
 	})}.ServeHTTP(w, r)
 }
 

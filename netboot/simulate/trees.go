@@ -87,6 +87,11 @@ func (c OpenStack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"/openstack/latest/user_data":         c.UserData,
 		"/openstack/latest/vendor_data.json":  vendor,
 		"/openstack/latest/vendor_data2.json": []byte("{}"),
+		"/openstack/latest/network_data.json": jsonOf(map[string]any{
+			"links":    []any{map[string]any{"id": "tap1a81968a-79", "type": "ovs", "ethernet_mac_address": "fa:16:3e:ed:9a:59", "mtu": 1450}},
+			"networks": []any{map[string]any{"id": "network0", "type": "ipv4_dhcp", "link": "tap1a81968a-79", "network_id": "da5bb487"}},
+			"services": []any{},
+		}),
 	}.ServeHTTP(w, r)
 }
 

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"boothook/netboot/instance"
@@ -40,11 +39,6 @@ func parseHetzner(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 		return nil, fmt.Errorf("%w: the service says %q, the firmware %q", ErrBadID, in.ID, serial)
 	}
 	in.UserData = maybeBase64(got[hetznerUser])
-	if c := meta.object("network-config"); c != nil {
-		// As JSON, which is YAML: writing any other would cost the agent 100 KB.
-		if in.NetworkConfig, err = json.Marshal(c); err != nil {
-			return nil, fmt.Errorf("%w: network-config: %w", ErrMalformed, err)
-		}
-	}
-	return in, nil
+	in.NetworkConfig, err = networkDocument(meta["network-config"])
+	return in, err
 }

@@ -23,10 +23,14 @@ func parseDigitalOcean(got Docs, _ *platform.Evidence) (*instance.Instance, erro
 	if err != nil {
 		return nil, err
 	}
-	return describe(meta, description{
+	in, err := describe(meta, description{
 		id: meta.text("droplet_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
 		secret: []string{"auth_key"},
 	})
+	if err == nil {
+		in.NetworkConfig, err = digitalOceanNetwork(meta)
+	}
+	return in, err
 }
 
 // UpCloud: "Metadata service" of https://developers.upcloud.com/1.3/8-servers/.
@@ -39,9 +43,13 @@ func parseUpCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(meta, description{
+	in, err := describe(meta, description{
 		id: meta.text("instance_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
 	})
+	if err == nil {
+		in.NetworkConfig, err = upCloudNetwork(meta)
+	}
+	return in, err
 }
 
 // Vultr: https://www.vultr.com/metadata/. Its token is a constant.
@@ -77,9 +85,13 @@ func parseNWCS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(meta, description{
+	in, err := describe(meta, description{
 		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", user: "userdata", vendor: "vendordata",
 	})
+	if err == nil {
+		in.NetworkConfig, err = networkDocument(meta["network"])
+	}
+	return in, err
 }
 
 // CloudCIX: https://www.cloudcix.com.
@@ -99,7 +111,8 @@ func parseCloudCIX(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		return nil, err
 	}
 	in.UserData = maybeBase64(got["userdata"])
-	return in, nil
+	in.NetworkConfig, err = networkDocument(meta["network"])
+	return in, err
 }
 
 // A description says under which names a document gives what.

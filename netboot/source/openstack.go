@@ -18,10 +18,12 @@ const (
 	openStackUser    = "user_data"
 	openStackVendor  = "vendor_data.json"
 	openStackVendor2 = "vendor_data2.json"
+
+	openStackNetworkData = "network_data.json"
 )
 
 func openStackDocs() []doc {
-	return []doc{{path: openStackMeta}, {path: openStackUser}, {path: openStackVendor}, {path: openStackVendor2}}
+	return []doc{{path: openStackMeta}, {path: openStackUser}, {path: openStackVendor}, {path: openStackVendor2}, {path: openStackNetworkData}}
 }
 
 // fetchOpenStack prefers a config drive, which is there when the cloud has no
@@ -94,5 +96,6 @@ func parseOpenStack(got Docs, _ *platform.Evidence) (*instance.Instance, error) 
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
 	in.VendorData, in.VendorData2 = vendorDocument(got[openStackVendor]), vendorDocument(got[openStackVendor2])
-	return in, nil
+	in.NetworkConfig, err = openStackNetwork(got[openStackNetworkData])
+	return in, err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +89,7 @@ func parseVMware(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	case string:
 		in.NetworkConfig, err = vmDecode("metadata: network", []byte(network), meta.text("network.encoding"))
 	case map[string]any:
-		in.NetworkConfig, err = json.Marshal(map[string]any{"network": network})
+		in.NetworkConfig, err = networkDocument(network)
 	}
 	if err != nil {
 		return nil, err

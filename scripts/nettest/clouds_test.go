@@ -70,14 +70,14 @@ func dmi(pairs ...string) map[string]string {
 func places() []place {
 	ec2 := place{cloud: "ec2", dmi: dmi("product_uuid", ec2UUID), id: ec2ID, rounds: 3}
 	hetzner := place{cloud: "hetzner", dmi: dmi("sys_vendor", "Hetzner", "product_serial", "42424242"), id: "42424242", vendor: true, config: true, rounds: 2}
-	openstack := place{cloud: "openstack", dmi: dmi("product_name", "OpenStack Nova"), id: "83679162-1378-4288-a2d4-70e13ec132aa", vendor: true, rounds: 2}
+	openstack := place{cloud: "openstack", dmi: dmi("product_name", "OpenStack Nova"), id: "83679162-1378-4288-a2d4-70e13ec132aa", vendor: true, config: true, rounds: 3}
 	return []place{
 		{cloud: "akamai", dmi: dmi("sys_vendor", "Akamai"), id: "12345678", rounds: 3},
 		{cloud: "aliyun", dmi: dmi("product_name", "Alibaba Cloud ECS"), id: "i-bp15y3x0yhyn14abcdef", vendor: true, rounds: 3},
 		{cloud: "azure", dmi: dmi("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"), id: uuid, network: azureNetwork, rounds: 2},
-		{cloud: "cloudcix", dmi: dmi("product_name", "CloudCIX"), id: "12_34", rounds: 2},
+		{cloud: "cloudcix", dmi: dmi("product_name", "CloudCIX"), id: "12_34", config: true, rounds: 2},
 		{cloud: "cloudstack", dmi: dmi("product_name", "CloudStack KVM Hypervisor"), id: "i-2-345-VM", listen: "10.9.0.1:80", rounds: 3},
-		{cloud: "digitalocean", dmi: dmi("sys_vendor", "DigitalOcean", "product_serial", "2756294"), id: "2756294", vendor: true,
+		{cloud: "digitalocean", dmi: dmi("sys_vendor", "DigitalOcean", "product_serial", "2756294"), id: "2756294", vendor: true, config: true,
 			by: "link-local", network: linkLocal4, rounds: 2},
 		ec2,
 		ec2.over("ec2 by IPv6", "router, IPv6 only", "[fd00:ec2::254]:80", routedIPv6),
@@ -92,13 +92,13 @@ func places() []place {
 			listen: "10.9.0.1:80", rounds: 4},
 		{cloud: "nocloud", dmi: dmi("product_serial", "ds=nocloud;s=http://10.9.0.1/__dmi.system-uuid__/"), id: "iid-seed-7", vendor: true,
 			listen: "10.9.0.1:80", rounds: 2},
-		{cloud: "nwcs", dmi: dmi("sys_vendor", "NWCS"), id: "nwcs-4711", vendor: true, rounds: 2},
+		{cloud: "nwcs", dmi: dmi("sys_vendor", "NWCS"), id: "nwcs-4711", vendor: true, config: true, rounds: 2},
 		openstack,
 		openstack.over("openstack by fe80", "link-local IPv6", "[fe80::a9fe:a9fe%s0]:80", linkLocal6),
 		{cloud: "oracle", dmi: dmi("chassis_asset_tag", "OracleCloud.com"), id: "ocid1.instance.oc1.phx.abyhqljr7e", rounds: 2},
 		{cloud: "scaleway", dmi: dmi("sys_vendor", "Scaleway"), id: "cb79c3cc-6da1-4b24-9ac8-52ff5a2a6b4d", vendor: true, rounds: 3},
 		{name: "scaleway by word", cloud: "scaleway", words: "scaleway", id: "cb79c3cc", rounds: 3},
-		{cloud: "upcloud", dmi: dmi("sys_vendor", "UpCloud"), id: "00322b68-0096-4042-9406-faad61922128", vendor: true, rounds: 2},
+		{cloud: "upcloud", dmi: dmi("sys_vendor", "UpCloud"), id: "00322b68-0096-4042-9406-faad61922128", vendor: true, config: true, rounds: 2},
 		{cloud: "vultr", dmi: dmi("sys_vendor", "Vultr"), id: "29bea708-2e6e-480a-90ad-0e6b5d5ad62f", vendor: true, rounds: 2},
 	}
 }

@@ -219,12 +219,14 @@ func (l *lab) root() string {
 		l.t.Fatal(err)
 	}
 	for path, text := range map[string]string{
-		"etc/passwd":          "root:x:0:0:root:/root:/bin/sh\n",
-		"etc/group":           "root:x:0:\n",
-		"etc/shadow":          "root:*:19000:0:99999:7:::\n",
-		"etc/os-release":      "ID=testroot\n",
-		"lib/systemd/systemd": "",
-		"root/.profile":       "",
+		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+		// Reads network-config where a cloud has one.
+		"lib/systemd/systemd-networkd": "",
+		"etc/group":                    "root:x:0:\n",
+		"etc/shadow":                   "root:*:19000:0:99999:7:::\n",
+		"etc/os-release":               "ID=testroot\n",
+		"lib/systemd/systemd":          "",
+		"root/.profile":                "",
 	} {
 		l.write(filepath.Join(root, path), text)
 	}
