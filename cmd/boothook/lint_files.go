@@ -144,6 +144,7 @@ func (l *rootLint) eachSetting(s *plan.Step, f func(n int, section, key string))
 // tooNew warns of a setting that the root's systemd does not have yet.
 func (l *rootLint) tooNew(s *plan.Step, n int, key string, version int) {
 	if l.version > 0 && version > l.version {
+		l.old = append(l.old, s.Path+":"+strconv.Itoa(n))
 		l.say(s, n, true, "%s= is known since systemd %d; this root has %d, which passes over it", key, version, l.version)
 	}
 }

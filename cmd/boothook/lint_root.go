@@ -55,7 +55,9 @@ type rootLint struct {
 	version int
 	plan    plan.Plan
 	doc     string
-	found   []instance.Problem
+	// old are the lines, as PATH:LINE, that are too new for the root.
+	old   []string
+	found []instance.Problem
 }
 
 // say notes a finding about a planned file, and a line of that file.

@@ -127,6 +127,9 @@ func (l *rootLint) verdict(dir string, names map[string]*plan.Step, line string)
 	if step == nil {
 		return // the root's own affair
 	}
+	if slices.Contains(l.old, step.Path+":"+m[2]) {
+		return // said already, and better
+	}
 	n, _ := strconv.Atoi(m[2]) // 0 for none
 	message := strings.ReplaceAll(m[3], dir, "")
 	l.say(step, n, strings.Contains(strings.ToLower(message), "ignoring"), "%s", strings.ToLower(message[:1])+message[1:])
