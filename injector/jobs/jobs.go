@@ -24,6 +24,7 @@ type Context struct {
 	VendorPrefix []string
 	// Wishes are about services; Planned, the steps that stand already, and
 	// Root, which must be there when there are wishes, say what services are.
+	// Root also says what an earlier instance has left.
 	Wishes  []Wish
 	Planned []plan.Step
 	Root    Reader
@@ -80,6 +81,17 @@ func (b *builder) warn(part *userdata.Part, line int, msg string) {
 }
 
 func (b *builder) step(s *plan.Step) { b.result.Steps = append(b.result.Steps, *s) }
+
+// stepOnce is step for what the package itself appends to files of the root: a
+// new instance on the same root finds it there.
+func (b *builder) stepOnce(s *plan.Step) {
+	if s.Append && b.Root != nil {
+		if text, err := b.Root.ReadFileMax(s.Path, maxUnit); err == nil && bytes.Contains(text, s.Body) {
+			return
+		}
+	}
+	b.step(s)
+}
 
 // file plans a file for a part. Of two parts with one name the later stays,
 // as in cloud-init.
@@ -153,11 +165,11 @@ func (b *builder) disableCloudInit() {
 	case plan.Upstart:
 		// An override without a job is nothing to upstart.
 		for _, job := range [...]string{"cloud-init-local", "cloud-init-blocknet", "cloud-init-nonet", "cloud-init", "cloud-config", "cloud-final"} {
-			b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/" + job + ".override", Body: []byte("manual\n"), Append: true, Mode: 0o644, Why: why})
+			b.stepOnce(&plan.Step{Kind: plan.File, Path: upstartDir + "/" + job + ".override", Body: []byte("manual\n"), Append: true, Mode: 0o644, Why: why})
 		}
 	default:
 		// Debian's init scripts of cloud-init source this.
-		b.step(&plan.Step{Kind: plan.File, Path: "/etc/default/cloud-init", Append: true, Mode: 0o644, Why: why,
+		b.stepOnce(&plan.Step{Kind: plan.File, Path: "/etc/default/cloud-init", Append: true, Mode: 0o644, Why: why,
 			Body: []byte("[ ! -e " + disabledMarker + " ] || exit 0 # written by boothook\n")})
 	}
 }

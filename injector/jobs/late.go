@@ -111,6 +111,19 @@ esac
 // that are waited for, such as the runlevel's scripts, start after them.
 const finalInittab = "/bin/sh " + LateRunner + " </dev/null >/dev/console 2>&1"
 
+// busyboxInittab is what BusyBox's init does where there is no inittab; with
+// one it does nothing that is not in it.
+const busyboxInittab = `::sysinit:/etc/init.d/rcS
+::askfirst:-/bin/sh
+tty2::askfirst:-/bin/sh
+tty3::askfirst:-/bin/sh
+tty4::askfirst:-/bin/sh
+::ctrlaltdel:reboot
+::shutdown:swapoff -a
+::shutdown:umount -a -r
+::restart:init
+`
+
 // late plans the job that runs the scripts. It is there on every instance,
 // since it also tells when the boot has finished.
 func (b *builder) late() {
@@ -128,7 +141,7 @@ func (b *builder) late() {
 	}
 	for _, s := range steps {
 		s.Why = why
-		b.step(&s)
+		b.stepOnce(&s)
 	}
 }
 
@@ -157,9 +170,9 @@ func lateSteps(init plan.Init) []plan.Step {
 		line.Append = true
 		return []plan.Step{line, file("/etc/init.d/boothook-final", finalSysvinit, 0o755)}
 	case plan.BusyboxInit:
-		line := file("/etc/inittab", "::once:"+finalInittab+"\n", 0o644)
-		line.Append = true
-		return []plan.Step{line}
+		defaults, line := file("/etc/inittab", busyboxInittab, 0o644), file("/etc/inittab", "::once:"+finalInittab+"\n", 0o644)
+		defaults.KeepExisting, line.Append = true, true
+		return []plan.Step{defaults, line}
 	}
 	return nil
 }
