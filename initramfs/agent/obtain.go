@@ -113,6 +113,9 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		}
 	}
 	ctx, stop := context.WithCancel(ctx)
+	if o.WantsVLANs() && !b.env.ByHand {
+		b.loadVLANs(ctx)
+	}
 	nics, err := nic.Start(ctx, o)
 	if err != nil {
 		stop()
@@ -186,6 +189,17 @@ func (b *boot) loadDrivers(ctx context.Context) {
 		return
 	}
 	if err := loader.Watch(ctx, modules.Network); err != nil && ctx.Err() == nil {
+		b.log.Warnf("load drivers: %v", err)
+	}
+}
+
+// loadVLANs loads what VLANs want: no device asks for it.
+func (b *boot) loadVLANs(ctx context.Context) {
+	loader := b.drivers()
+	if loader == nil {
+		return
+	}
+	if err := loader.Load(ctx, "8021q"); err != nil {
 		b.log.Warnf("load drivers: %v", err)
 	}
 }

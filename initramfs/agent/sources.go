@@ -121,6 +121,13 @@ func (b *boot) client(lease *nic.Lease) *fetch.Client {
 		}
 		cfg.TLS = pipe.Wrap
 	}
+	if said := b.options.Net.Proxy; said != "" {
+		proxy, err := fetch.ParseProxy(said)
+		if err != nil {
+			b.problem(instance.Problem{Origin: "kernel command line", Message: err.Error(), Warning: true})
+		}
+		cfg.Proxy = proxy
+	}
 	return fetch.New(cfg)
 }
 

@@ -179,12 +179,12 @@ func TestRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := requestHead(u, tt.req, "1")
+		got, err := requestHead(u, nil, tt.req, "1")
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
 		}
 	}
-	if _, err := requestHead(&url.URL{Host: "h"}, Request{Header: map[string]string{"A": "1\r\nB: 2"}}, "1"); err == nil {
+	if _, err := requestHead(&url.URL{Host: "h"}, nil, Request{Header: map[string]string{"A": "1\r\nB: 2"}}, "1"); err == nil {
 		t.Error("a line break went into a header")
 	}
 }

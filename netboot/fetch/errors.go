@@ -23,7 +23,8 @@ var (
 	ErrBadURL = errors.New("bad address")
 	// ErrNeedsTLS: the address is https and there is no TLS here.
 	ErrNeedsTLS = errors.New("https is not available here")
-	// ErrRefused: a server other than http's will not give the document.
+	// ErrRefused: a server other than http's will not give the document, or
+	// a proxy.
 	ErrRefused = errors.New("refused")
 	// ErrTLS: the TLS session was refused by either side.
 	ErrTLS = errors.New("tls failed")
@@ -83,7 +84,7 @@ func again(err error, notYet []int) bool {
 	if errors.As(err, &se) {
 		return se.Code >= 500 || se.Code == 408 || se.Code == 425 || se.Code == 429 || slices.Contains(notYet, se.Code)
 	}
-	for _, final := range []error{ErrTooLarge, ErrRedirect, ErrBadURL, ErrNeedsTLS, ErrTLS, context.Canceled} {
+	for _, final := range []error{ErrTooLarge, ErrRedirect, ErrBadURL, ErrNeedsTLS, ErrTLS, ErrRefused, context.Canceled} {
 		if errors.Is(err, final) {
 			return false
 		}

@@ -58,6 +58,8 @@ type Config struct {
 	// Packet opens a UDP socket, and resolves addr, HOST:PORT, to where
 	// packets are to be sent; nil refuses tftp with ErrBadURL.
 	Packet func(ctx context.Context, addr string) (net.PacketConn, net.Addr, error)
+	// Proxy is what Get goes by (ParseProxy); nil: nothing.
+	Proxy *url.URL
 	// Version is what follows "boothook/" in the User-Agent.
 	Version string
 }
@@ -126,7 +128,8 @@ type Request struct {
 	// Once makes the first failure final.
 	Once bool
 	// distant marks a service that is not the hypervisor's own: one that
-	// answers with an error is asked again ever less often.
+	// answers with an error is asked again ever less often, and a proxy may
+	// be in between.
 	distant bool
 }
 
@@ -190,7 +193,7 @@ func (c *Client) Open(rawURL string, n int) {
 	if err != nil {
 		return
 	}
-	c.service(u).open(min(n, MaxConns))
+	c.service(u, nil).open(min(n, MaxConns))
 }
 
 // retry tries until an answer counts, pacing itself.
@@ -245,11 +248,12 @@ func (c *Client) try(ctx context.Context, req Request) (*Response, error) {
 // exchange sends one request over some connection. A kept connection that
 // turns out to have been closed meanwhile costs another go, not a failure.
 func (c *Client) exchange(ctx context.Context, u *url.URL, req Request) (*Response, error) {
-	head, err := requestHead(u, req, c.cfg.Version)
+	proxy := c.proxyFor(u, req.distant)
+	head, err := requestHead(u, proxy, req, c.cfg.Version)
 	if err != nil {
 		return nil, err
 	}
-	s := c.service(u)
+	s := c.service(u, proxy)
 	for range 2 * MaxConns {
 		cn, err := s.acquire(ctx, req.Method == "GET")
 		if err != nil {
@@ -272,14 +276,17 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, req Request) (*Respon
 	return nil, errStale
 }
 
-// service gives the pool of connections for an address.
-func (c *Client) service(u *url.URL) *service {
+// service gives the pool of connections for an address, by a proxy or directly.
+func (c *Client) service(u, proxy *url.URL) *service {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := serviceKey(u)
+	if proxy != nil {
+		key += " by proxy"
+	}
 	s := c.services[key]
 	if s == nil {
-		s = newService(c, u)
+		s = newService(c, u, proxy)
 		c.services[key] = s
 	}
 	return s

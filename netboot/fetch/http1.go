@@ -24,14 +24,22 @@ const (
 	maxErrorBody = 64 << 10
 )
 
-// requestHead renders a request up to its body (RFC 9112 §3).
-func requestHead(u *url.URL, req Request, version string) ([]byte, error) {
+// requestHead renders a request up to its body (RFC 9112 §3). A proxy must be
+// told the whole address, unless it only carries bytes.
+func requestHead(u, proxy *url.URL, req Request, version string) ([]byte, error) {
 	var b bytes.Buffer
 	host := u.Host
 	if i, j := strings.IndexByte(host, '%'), strings.IndexByte(host, ']'); i >= 0 && j > i {
 		host = host[:i] + host[j:] // a zone means nothing to the service
 	}
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, u.RequestURI(), host)
+	target := u.RequestURI()
+	if proxy != nil && u.Scheme == "http" {
+		target = "http://" + host + target
+	}
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, target, host)
+	if proxy != nil && u.Scheme == "http" {
+		b.WriteString(proxyAuth(proxy))
+	}
 	fmt.Fprintf(&b, "User-Agent: boothook/%s\r\nAccept-Encoding: identity\r\n", version)
 	// Said aloud although it is the default: EC2's service closes after
 	// every answer unless asked.

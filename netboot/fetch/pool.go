@@ -34,10 +34,11 @@ const (
 // whoever waits.
 type service struct {
 	client *Client
-	addr   string
+	addr   string // of the service, HOST:PORT
 	host   string
 	tls    bool
-	far    bool // connecting takes more than a handshake
+	proxy  *url.URL // what is connected to in its place; nil: itself
+	far    bool     // connecting takes more than a handshake
 
 	mu      sync.Mutex
 	conns   []*conn
@@ -60,10 +61,10 @@ type try struct {
 	cancel context.CancelFunc
 }
 
-func newService(c *Client, u *url.URL) *service {
-	s := &service{client: c, addr: address(u), host: u.Hostname(), tls: u.Scheme == "https", changed: make(chan struct{})}
+func newService(c *Client, u, proxy *url.URL) *service {
+	s := &service{client: c, addr: address(u), host: u.Hostname(), tls: u.Scheme == "https", proxy: proxy, changed: make(chan struct{})}
 	_, err := netip.ParseAddr(s.host)
-	s.far = s.tls || err != nil
+	s.far = s.tls || err != nil || proxy != nil
 	return s
 }
 
@@ -237,9 +238,19 @@ func (s *service) connect(ctx context.Context) (*conn, error) {
 	if s.tls && s.client.cfg.TLS == nil {
 		return nil, ErrNeedsTLS
 	}
-	nc, err := s.client.cfg.Dial(ctx, "tcp", s.addr)
+	to := s.addr
+	if s.proxy != nil {
+		to = address(s.proxy)
+	}
+	nc, err := s.client.cfg.Dial(ctx, "tcp", to)
 	if err != nil {
 		return nil, err
+	}
+	if s.tls && s.proxy != nil {
+		if err := tunnel(ctx, nc, s.proxy, s.addr); err != nil {
+			nc.Close()
+			return nil, err
+		}
 	}
 	if s.tls {
 		secure, err := s.client.cfg.TLS(ctx, nc, s.host)

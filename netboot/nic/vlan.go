@@ -47,6 +47,12 @@ func (o *Options) impliedVLANs() {
 	}
 }
 
+// WantsVLANs says that VLANs are to be made, for which the kernel needs a module.
+func (o Options) WantsVLANs() bool {
+	o.impliedVLANs()
+	return len(o.VLANs) > 0
+}
+
 // carries says that VLANs are to be made of the link's frames.
 func (o *Options) carries(a *rtnl.Link) bool {
 	return slices.ContainsFunc(o.VLANs, func(v VLAN) bool { return named(a, v.Over) })

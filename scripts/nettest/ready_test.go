@@ -26,6 +26,8 @@ const (
 	readyApart  = 150 * time.Millisecond
 	// soonEnough bounds the median of the delays.
 	soonEnough = 50 * time.Millisecond
+	// worthALook is a delay whose log is shown.
+	worthALook = 10 * soonEnough
 )
 
 // A late is a world that is not ready yet. Nothing tells when it is: the cable
@@ -79,6 +81,7 @@ func TestReadyLater(t *testing.T) {
 					median = delays[readyRuns/2]
 				}
 				median := delays[readyRuns/2]
+				t.Logf("%v, try %d", delays, try)
 				fmt.Fprintf(w, "%s\t%.1f\t%d\t%d\t%d\t%d\t\n", world.name, after.Seconds(), median.Milliseconds(),
 					delays[0].Milliseconds(), delays[readyRuns-1].Milliseconds(), try)
 				if median >= soonEnough {
@@ -129,7 +132,11 @@ func (l *lab) delay(connect func(*lab), after time.Duration) time.Duration {
 		l.t.Errorf("not fetched:\n%s", b.log)
 	}
 	started, _ := b.at("worker started")
-	return fetched - max(started, <-ready)
+	delay := fetched - max(started, <-ready)
+	if delay > worthALook {
+		l.t.Logf("%v\n%s", delay, b.log)
+	}
+	return delay
 }
 
 // now is the time since the kernel started, as the agent's report has it.

@@ -1,4 +1,4 @@
-//go:build net && faults
+//go:build net
 
 package nettest
 
@@ -21,17 +21,11 @@ import (
 	"time"
 )
 
-// clockBehind is how far the machine's clock is behind the rest of the world: as if
-// it began at 1970. The clock of a namespace cannot be set, so the world is
-// ahead.
-const clockBehind = 56 * 365 * 24 * time.Hour
-
-// tlsInTheFuture serves the user-data by https with a certificate that is valid
-// now, by the world's time, from an authority that the initrd was given when it
-// was baked, a day ago.
-func (l *lab) tlsInTheFuture(addr, name string) {
+// serveTLS serves the user-data by https with a certificate that is valid at
+// some time, from an authority that the initrd was given when it was baked, a
+// day before.
+func (l *lab) serveTLS(addr, name string, now time.Time) {
 	l.t.Helper()
-	now := time.Now().Add(clockBehind)
 	certificate, authority := certify(l.t, name, now)
 	var ln net.Listener
 	within(l.t, l.cloud, func() (err error) {
