@@ -2,6 +2,7 @@ package userdata_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func knownProofs(t *testing.T) map[string]bool {
 			known[strings.TrimSuffix(filepath.Base(f), ".txtar")] = true
 		}
 	}
-	err := filepath.WalkDir(filepath.Join(moduleRoot, "injector"), func(path string, d fs.DirEntry, err error) error {
+	tests := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -36,7 +37,9 @@ func knownProofs(t *testing.T) map[string]bool {
 			}
 		}
 		return err
-	})
+	}
+	err := errors.Join(filepath.WalkDir(filepath.Join(moduleRoot, "injector"), tests),
+		filepath.WalkDir(filepath.Join(moduleRoot, "netboot/instance"), tests))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,11 @@ func otherwise(body []byte) string {
 		{"#", "a comment may begin right behind a token"},
 		{"?", "no end of a scalar between brackets"},
 		{"!", "other tags and resolutions"},
-		{":[", "a colon there ends no scalar"}, {":]", "a colon there ends no scalar"},
-		{":{", "a colon there ends no scalar"}, {":}", "a colon there ends no scalar"},
+		{":[", "a colon there ends no scalar"},
+		{":]", "a colon there ends no scalar"},
+		{":{", "a colon there ends no scalar"},
+		{":}", "a colon there ends no scalar"},
+		{":,", "a colon there ends no scalar"},
 	} {
 		if bytes.Contains(body, []byte(c.text)) {
 			return c.why
