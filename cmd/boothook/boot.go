@@ -29,6 +29,7 @@ serial.log, capture.pcap, dnsmasq.log, the disk and the key.
 Examples:
   boothook boot --image root.img --kernel vmlinuz --initrd baked.img --user-data my.yaml
   boothook boot ... --disk guest.img        # again and again on the same disk
+  boothook boot ... --disk guest.img --efi  # the same with EFI firmware and its variables
   boothook boot ... --append boothook=off   # the same boot without boothook`
 
 // auto is the --accel that finds out.
@@ -41,6 +42,7 @@ type bootOptions struct {
 	userData, vendorData  string
 	root, appendWords     string
 	noMetadata, noSign    bool
+	efi                   bool
 	user, accel, www      string
 	ports                 []int
 	names                 []string
@@ -131,6 +133,7 @@ func (o *bootOptions) declare(flags *flag.FlagSet) {
 	flags.BoolVar(&o.noSign, "no-sign", false, "show no sign of a cloud in the machine's DMI")
 	flags.StringVar(&o.machine.InstanceID, "instance-id", "", "the instance's `id`; its DMI follows from it (default: made up)")
 	flags.StringVar(&o.machine.Hostname, "hostname", "ip-10-77-0-10.ec2.internal", "the `name` in the metadata")
+	flags.BoolVar(&o.efi, "efi", false, "boot with EFI firmware instead of a BIOS; its variables are in a file beside the guest's disk")
 	flags.StringVar(&o.user, "user", "debian", "the `account` that gets the key")
 	flags.StringVar(&o.accel, "accel", auto, "kvm, tcg, or auto: try KVM with a real guest, once")
 	flags.StringVar(&o.www, "www", "", "serve the files of this `directory` to the guest over HTTP")

@@ -36,6 +36,7 @@ type lab struct {
 	e       env
 	dir     string
 	disk    string
+	efiVars string // empty: a BIOS
 	root    vm.RootFS
 	accel   vm.Accel
 	network *vm.Network
@@ -87,8 +88,11 @@ func (l *lab) makeDisk() error {
 	if err != nil {
 		return err
 	}
-	l.root, err = vm.FindRoot(l.disk)
-	return err
+	if l.root, err = vm.FindRoot(l.disk); err != nil || !l.o.efi {
+		return err
+	}
+	l.efiVars = l.disk + ".efivars"
+	return vm.MakeEFIVars(l.efiVars)
 }
 
 // serve starts the metadata service and the file server.
@@ -157,7 +161,7 @@ func (l *lab) boot(ctx context.Context) (*bootResult, error) {
 	defer cut()
 	machine := vm.Machine{
 		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.kernel, Initrd: l.o.initrd,
-		Words: l.words(), Accel: l.accel, MemoryMB: l.o.memory, Probe: l.o.ports,
+		EFIVars: l.efiVars, Words: l.words(), Accel: l.accel, MemoryMB: l.o.memory, Probe: l.o.ports,
 	}
 	if !l.o.noSign {
 		machine.DMI = vm.EC2(l.o.machine.InstanceID)

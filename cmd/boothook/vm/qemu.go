@@ -97,6 +97,9 @@ type Machine struct {
 	Dir string
 	// Disk is the raw image that the guest writes to.
 	Disk, Kernel, Initrd string
+	// EFIVars is the file that keeps the variables of the machine's EFI
+	// firmware; see MakeEFIVars. Empty: the machine has a BIOS.
+	EFIVars string
 	// Words is the kernel's command line.
 	Words []string
 	DMI   DMI
@@ -115,6 +118,9 @@ func (m Machine) command(qmp string) []string {
 	}
 	args = append(args, m.Accel.args()...)
 	args = append(args, m.DMI.args()...)
+	if m.EFIVars != "" {
+		args = append(args, efiArgs(m.EFIVars)...)
+	}
 	return append(args,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-qmp", "unix:"+qmp+",server=on,wait=off",
