@@ -32,6 +32,10 @@ const (
 	// maxKey is how many characters may stand between the beginning of a
 	// key without "?" and its colon.
 	maxKey = 1024
+	// maxHandles bounds the %TAG directives, and maxTag the bytes of a tag
+	// written with a handle: few of them could stand for many.
+	maxHandles = 64
+	maxTag     = 1024
 )
 
 // A Kind says what a Node is.

@@ -20,14 +20,14 @@ func Parse(body []byte) (*Node, error) {
 	p.src, p.line, p.indent = text, 1, -1
 	p.keys, p.allowKey = make([]simpleKey, 1, 8), true
 	root := p.document()
-	if p.err == nil && root != nil {
-		p.documentOver()
-		if p.err != nil {
-			return root, p.err
-		}
-	}
 	if p.err != nil {
 		return nil, p.err
+	}
+	if root != nil {
+		p.documentOver()
+	}
+	if p.err != nil {
+		return root, p.err
 	}
 	return root, nil
 }
@@ -81,6 +81,9 @@ func (p *parser) documentStart() bool {
 			if _, twice := p.handle(t.handle); twice {
 				p.failAt(&t, "a tag handle that is already there")
 			}
+			if len(p.handles) == maxHandles {
+				p.failAt(&t, "more than "+strconv.Itoa(maxHandles)+" %TAG directives")
+			}
 			p.handles = append(p.handles, t)
 		}
 	}
@@ -124,6 +127,10 @@ func (p *parser) shortTag(t *token) string {
 			prefix = coreTag
 		default:
 			p.failAt(t, "a tag handle without its %TAG directive")
+		}
+		if len(prefix)+len(tag) > maxTag {
+			p.failAt(t, "a tag of more than "+strconv.Itoa(maxTag)+" bytes")
+			return ""
 		}
 		tag = prefix + tag
 	}

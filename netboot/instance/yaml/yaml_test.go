@@ -119,6 +119,10 @@ func TestBounds(t *testing.T) {
 		{"too deep keys", strings.Repeat("? ", yaml.MaxDepth+1), false},
 		{"many", strings.Repeat("-\n", yaml.MaxNodes-1), true},
 		{"too many", strings.Repeat("-\n", yaml.MaxNodes), false},
+		{"tags", handles(64), true},
+		{"too many tags", handles(65), false},
+		{"long tag", "!" + strings.Repeat("a", 1023) + " b", true},
+		{"too long tag", "!" + strings.Repeat("a", 1024) + " b", false},
 		{"long", "a: " + strings.Repeat("x", yaml.MaxBytes-3), true},
 		{"too long", "a: " + strings.Repeat("x", yaml.MaxBytes-2), false},
 	} {
@@ -145,6 +149,8 @@ var hostile = map[string]string{
 	"escaped tag":      "!" + strings.Repeat("%41", 1<<20) + " a",
 	"tags":             strings.Repeat("- !a!b c\n", 1<<18),
 	"directives":       strings.Repeat("%TAG !a! b\n", 1<<18),
+	"many handles":     handles(1 << 18),
+	"long handle":      "%TAG !a! " + strings.Repeat("b", 1<<20) + "\n---\n" + strings.Repeat("- !a!b c\n", 1<<16),
 	"many directives":  strings.Repeat("%FOO\n", 1<<19),
 	"document ends":    strings.Repeat("...\n", 1<<20),
 	"first then ends":  "a\n" + strings.Repeat("...\n", 1<<20),
@@ -157,6 +163,16 @@ var hostile = map[string]string{
 	"comments":         strings.Repeat("#\n", 1<<21),
 	"marks":            "a: " + strings.Repeat("\ufeff", 1<<20),
 	"long keys":        strings.Repeat(strings.Repeat("k", 2000)+"\n", 1000),
+}
+
+// handles gives n directives and a tag that uses the last of them.
+func handles(n int) string {
+	var s strings.Builder
+	for i := range n {
+		fmt.Fprintf(&s, "%%TAG !%d! b\n", i)
+	}
+	fmt.Fprintf(&s, "---\n!%d!c d\n", n-1)
+	return s.String()
 }
 
 func TestHostile(t *testing.T) {
