@@ -48,6 +48,9 @@ const (
 	presets = "/etc/systemd/system-preset/10-boothook.preset"
 )
 
+// nothing is said of a service that is not there to be disabled.
+const nothing = "nothing starts it here"
+
 // wishes plans what becomes of services. What cannot be done is a problem.
 func (b *builder) wishes() {
 	for i := 0; i < len(b.Wishes) && i < maxWishes; i++ { // systemd's Also= adds to them
@@ -60,6 +63,7 @@ func (b *builder) wishes() {
 		}
 		if problem != "" {
 			b.fail(&userdata.Part{Name: w.Why.Part, Origin: w.Why.Origin}, w.Why.Line, w.Do+" "+w.Name+": "+problem)
+			b.result.Problems[len(b.result.Problems)-1].Warning = problem == nothing
 		}
 	}
 	if b.preset != "" && b.Facts.Init == plan.Systemd {
@@ -97,7 +101,7 @@ func (b *builder) wish(w *Wish) string {
 	if w.Do == Target {
 		return b.runlevel(w)
 	}
-	base, file, start := "/etc", "/etc/init.d/", ""
+	base, file, start := "/etc", "/etc/init.d/"+w.Name, ""
 	switch init {
 	case plan.Upstart:
 		if w.Do == Enable {
@@ -109,20 +113,28 @@ func (b *builder) wish(w *Wish) string {
 	case plan.OpenRC:
 		base, start = "/etc/runlevels", "/etc/runlevels/default/"
 	case plan.Runit:
-		base, file, start = "/etc/runit/runsvdir", "/etc/sv/", runitDefault
+		base, file, start = "/etc/runit/runsvdir", "/etc/sv/"+w.Name+"/run", runitDefault
 	default:
 		return "init " + string(init) + " has no services"
 	}
 	links := b.links(base, w.Name)
 	if w.Do != Enable {
+		if len(links) == 0 && init == plan.Runit { // Debian's also runs these
+			links, start = b.links("/etc", w.Name), ""
+		}
+		if len(links) == 0 {
+			return nothing
+		}
 		for _, l := range links {
 			b.remove(w, l)
 			if start == "" { // as update-rc.d does, so that it stays so
 				b.link(w, path.Dir(l)+"/K01"+w.Name, "../init.d/"+w.Name)
 			}
 		}
+	} else if _, ok := b.find(file); !ok {
+		return "there is no such service"
 	} else if start != "" {
-		b.link(w, start+w.Name, file+w.Name)
+		b.link(w, start+w.Name, strings.TrimSuffix(file, "/run"))
 	} else if len(links) == 0 {
 		b.write(w, legacyOrdering, "")
 		for _, level := range [...]string{"2", "3", "4", "5"} {
@@ -178,24 +190,30 @@ func (b *builder) runlevel(w *Wish) string {
 	return ""
 }
 
-// unit finds a unit by its file's name, among what is planned and in the root.
+// unit finds a unit by its file's name.
 func (b *builder) unit(name string) (file, text string) {
 	for _, dir := range [...]string{systemdUnits, "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"} {
 		file = dir + "/" + name
-		steps := b.Planned
-		for range 2 {
-			for i := range steps {
-				if s := &steps[i]; s.Path == file && s.Kind == plan.File {
-					return file, string(s.Body)
-				}
-			}
-			steps = b.result.Steps
-		}
-		if body, err := b.Root.ReadFileMax(file, maxUnit); err == nil {
+		if body, ok := b.find(file); ok {
 			return file, string(body)
 		}
 	}
 	return "", ""
+}
+
+// find gives a file as it will be: as planned, or else as it is in the root.
+func (b *builder) find(file string) (body []byte, ok bool) {
+	steps := b.Planned
+	for range 2 {
+		for i := range steps {
+			if s := &steps[i]; s.Path == file && s.Kind == plan.File {
+				return s.Body, true
+			}
+		}
+		steps = b.result.Steps
+	}
+	body, err := b.Root.ReadFileMax(file, maxUnit)
+	return body, err == nil
 }
 
 // systemdWish plans the links that systemctl would make or take away.
@@ -215,9 +233,11 @@ func (b *builder) systemdWish(w *Wish) string {
 		b.link(w, systemdUnits+"/"+w.Name, "/dev/null")
 		return ""
 	}
+	disabled := false
 	if w.Do == Disable {
 		for _, l := range b.links(systemdUnits, w.Name) {
 			b.remove(w, l)
+			disabled = true
 		}
 	}
 	// An instance is started from its template's file.
@@ -231,6 +251,12 @@ func (b *builder) systemdWish(w *Wish) string {
 	}
 	file, text := b.unit(name)
 	if file == "" {
+		if disabled {
+			return ""
+		}
+		if w.Do == Disable {
+			return nothing
+		}
 		return "there is no such unit"
 	}
 	if w.Do == Target {

@@ -62,7 +62,11 @@ func wished(init plan.Init, root Reader, planned []plan.Step, wishes ...string) 
 		out = append(out, line)
 	}
 	for _, p := range b.result.Problems {
-		out = append(out, "problem: "+p.Message)
+		kind := "problem: "
+		if p.Warning {
+			kind = "warning: "
+		}
+		out = append(out, kind+p.Message)
 	}
 	return out
 }
@@ -86,7 +90,7 @@ func TestServices(t *testing.T) {
 		{Kind: plan.File, Path: systemdUnits + "/demo.socket", Body: []byte("[Install]\nWantedBy=sockets.target\nAlso=demo.service\n")},
 		{Kind: plan.File, Path: systemdUnits + "/my.target"},
 	}
-	rc := rootOf("etc/rc2.d/S01ssh", "etc/rc5.d/S20ssh", "etc/rc0.d/K01ssh", "etc/rc2.d/S01sshd", "etc/rcS.d/S10x", "etc/ssh",
+	rc := rootOf("etc/init.d/new", "etc/init.d/ssh", "etc/rc2.d/S01ssh", "etc/rc5.d/S20ssh", "etc/rc0.d/K01ssh", "etc/rc2.d/S01sshd", "etc/rcS.d/S10x", "etc/ssh",
 		"etc/inittab=id:2:initdefault:\n#id:4:initdefault:\nsi::sysinit:/etc/init.d/rcS\n")
 	for _, c := range []struct {
 		name   string
@@ -109,11 +113,13 @@ func TestServices(t *testing.T) {
 			"link /etc/systemd/system/getty-tty5.target.wants/getty@tty5.service -> /lib/systemd/system/getty@.service",
 			`file /etc/systemd/system-preset/10-boothook.preset "enable ssh.service\nenable getty@tty5.service\n"`,
 		}},
-		{"systemd: disable", plan.Systemd, systemdRoot, []string{"disable ssh"}, []string{
+		{"systemd: disable", plan.Systemd, systemdRoot, []string{"disable ssh", "disable cron", "disable gone"}, []string{
 			"remove /etc/systemd/system/multi-user.target.wants/ssh.service",
 			"remove /etc/systemd/system/other.target.requires/ssh.service",
 			"remove /etc/systemd/system/sshd.service",
-			`file /etc/systemd/system-preset/10-boothook.preset "disable ssh.service\n"`,
+			"remove /etc/systemd/system/other.target.wants/cron.service",
+			`file /etc/systemd/system-preset/10-boothook.preset "disable ssh.service\ndisable cron.service\n"`,
+			"warning: disable gone.service: nothing starts it here",
 		}},
 		{"systemd: mask", plan.Systemd, systemdRoot, []string{"mask apt-daily.timer", "mask a.b"}, []string{
 			"link /etc/systemd/system/apt-daily.timer -> /dev/null",
@@ -133,29 +139,32 @@ func TestServices(t *testing.T) {
 			"problem: disable : is no name of a service",
 			"problem: mask .x: is no name of a service",
 		}},
-		{"sysvinit: disable, mask", plan.Sysvinit, rc, []string{"disable ssh.service", "mask x"}, []string{
+		{"sysvinit: disable, mask", plan.Sysvinit, rc, []string{"disable ssh.service", "mask x", "disable gone"}, []string{
 			"remove /etc/rc2.d/S01ssh", "link /etc/rc2.d/K01ssh -> ../init.d/ssh",
 			"remove /etc/rc5.d/S20ssh", "link /etc/rc5.d/K01ssh -> ../init.d/ssh",
 			"remove /etc/rcS.d/S10x", "link /etc/rcS.d/K01x -> ../init.d/x",
+			"warning: disable gone: nothing starts it here",
 		}},
-		{"sysvinit: enable", plan.Sysvinit, rc, []string{"enable new", "enable ssh"}, []string{
+		{"sysvinit: enable", plan.Sysvinit, rc, []string{"enable new", "enable ssh", "enable gone"}, []string{
 			`file /etc/init.d/.legacy-bootordering ""`,
 			"link /etc/rc2.d/S98new -> ../init.d/new", "link /etc/rc3.d/S98new -> ../init.d/new",
 			"link /etc/rc4.d/S98new -> ../init.d/new", "link /etc/rc5.d/S98new -> ../init.d/new",
+			"problem: enable gone: there is no such service",
 		}},
 		{"sysvinit: runlevel", plan.Sysvinit, rc, []string{"target 3", "target 6", "target multi-user"}, []string{
 			`file /etc/inittab "id:3:initdefault:\n#id:4:initdefault:\nsi::sysinit:/etc/init.d/rcS\n"`,
 			"problem: target 6: a runlevel is a number from 1 to 5",
 			"problem: target multi-user: a runlevel is a number from 1 to 5",
 		}},
-		{"OpenRC", plan.OpenRC, rootOf("etc/runlevels/default/sshd", "etc/runlevels/boot/sshd", "etc/runlevels/boot/x"),
+		{"OpenRC", plan.OpenRC, rootOf("etc/init.d/new", "etc/runlevels/default/sshd", "etc/runlevels/boot/sshd", "etc/runlevels/boot/x"),
 			[]string{"disable sshd", "mask x", "enable new", "target 3"}, []string{
 				"remove /etc/runlevels/boot/sshd", "remove /etc/runlevels/default/sshd", "remove /etc/runlevels/boot/x",
 				"link /etc/runlevels/default/new -> /etc/init.d/new",
 				"problem: target 3: init openrc has no numbered runlevels",
 			}},
-		{"runit", plan.Runit, rootOf("etc/runit/runsvdir/default/ssh"), []string{"mask ssh", "enable new"}, []string{
+		{"runit", plan.Runit, rootOf("etc/sv/new/run", "etc/runit/runsvdir/default/ssh", "etc/rc2.d/S02cron"), []string{"mask ssh", "enable new", "disable cron"}, []string{
 			"remove /etc/runit/runsvdir/default/ssh", "link /etc/runit/runsvdir/default/new -> /etc/sv/new",
+			"remove /etc/rc2.d/S02cron", "link /etc/rc2.d/K01cron -> ../init.d/cron",
 		}},
 		{"upstart", plan.Upstart, rootOf(), []string{"disable cron", "mask ssh", "enable x", "target 3"}, []string{
 			`file /etc/init/cron.override "manual\n" append`, `file /etc/init/ssh.override "manual\n" append`,
