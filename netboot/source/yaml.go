@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"strings"
 
 	"boothook/netboot/instance/yaml"
 )
@@ -36,7 +37,9 @@ func parseYAML(what string, body []byte) (object, error) {
 
 // yamlValue turns a node into what JSON can hold. Scalars that are neither
 // integer nor boolean nor null stay the text that was written: an id like
-// 1e3 or 2026-01-02 is no number and no date.
+// 1e3 or 2026-01-02 is no number and no date, and a hardware address of
+// decimal digits alone is no number in base sixty, though PyYAML takes it for
+// one and cloud-init then finds no such interface.
 func yamlValue(n *yaml.Node, budget *int) (any, error) {
 	if *budget--; *budget < 0 {
 		return nil, fmt.Errorf("more than %d nodes", maxYAMLNodes)
@@ -72,7 +75,7 @@ func yamlScalar(n *yaml.Node) any {
 	case tag != n.ShortTag():
 	case tag == "!!null":
 		return nil
-	case tag == "!!int":
+	case tag == "!!int" && !strings.Contains(n.Value, ":"):
 		return i
 	case tag == "!!bool":
 		return i == 1
