@@ -151,15 +151,17 @@ func openZstd(s *source) (io.Reader, error) {
 	if err := s.limit(zstdEnd(s.rest())); err != nil {
 		return nil, err
 	}
-	d, err := zstd.NewReader(s, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	d, err := zstd.NewReader(s, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
+// writeZstd takes the library's third of four levels: the last takes four
+// times the time, most of that of a bake, for 6 % fewer bytes.
 func writeZstd(w io.Writer, data []byte) error {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(dictionary))
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(2), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(dictionary))
 	if err != nil {
 		return err
 	}
