@@ -17,7 +17,7 @@ AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapel
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot powercut faults bench package
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-faults test-matrix package test-package test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-faults test-matrix bench-bake package test-package test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ bench: setup build ## the agent beside a shell script and ignition (long, root)
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
 	scripts/matrix
+
+bench-bake: build ## time, memory and bytes of baking, beside cat (root, for the initrds)
+	$(GO) run ./scripts/bakecost $$(scripts/initrds trixie)/mkosi $$(scripts/image plain)/initrd.img
 
 package: setup ## Debian and RPM packages with SBOMs for amd64 and arm64, in bin/release/
 	scripts/release/package
