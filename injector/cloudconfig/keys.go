@@ -50,7 +50,7 @@ func checkKeys(cfg Config) []instance.Problem {
 		switch {
 		case handled && e.Key.Kind == String:
 		case known:
-			out = append(out, warning(e.Key.Pos, fmt.Sprintf("key %q is not handled by boothook", e.Key.Text)))
+			out = append(out, warning(e.Key.Pos, fmt.Sprintf("key %q is not handled by boothook%s", e.Key.Text, instead(e.Key.Text))))
 		case suggestion != "":
 			out = append(out, warning(e.Key.Pos, fmt.Sprintf("key %q is not known; did you mean %q?", e.Key.Text, suggestion)))
 		default:
@@ -58,6 +58,19 @@ func checkKeys(cfg Config) []instance.Problem {
 		}
 	}
 	return out
+}
+
+// instead says what else does what a key asks for.
+func instead(key string) string {
+	switch key {
+	case "growpart", "resize_rootfs":
+		return "; systemd-repart and x-systemd.growfs in fstab do that, or growroot in the initrd"
+	case "disk_setup", "fs_setup", "device_aliases":
+		return ", which partitions and formats nothing; a bootcmd can"
+	case "packages", "package_update", "package_upgrade", "snap", "ansible", "puppet", "chef", "salt_minion", "phone_home", "power_state":
+		return "; runcmd can do that"
+	}
+	return ""
 }
 
 // nearest returns the candidate within a third of the key's length in edits,

@@ -16,7 +16,7 @@ const moduleRoot = "../.."
 func knownProofs(t *testing.T) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}
-	for _, dir := range []string{"injector/userdata/testdata/cases", "scripts/conformance/cases"} {
+	for _, dir := range []string{"injector/userdata/testdata/cases", "scripts/conformance/cases", "injector/cloudconfig/testdata/plan"} {
 		files, err := filepath.Glob(filepath.Join(moduleRoot, dir, "*.txtar"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no cases in %s: %v", dir, err)
@@ -82,7 +82,7 @@ func TestDocument(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"§1.1", "§1.2", "§1.3", "§1.4", "§1.5", "§1.6", "§1.7", "§1.8"} {
+	for _, s := range []string{"§1.1", "§1.2", "§1.3", "§1.4", "§1.5", "§1.6", "§1.7", "§1.8", "§2"} {
 		if sections[s] == 0 {
 			t.Errorf("no row in %s", s)
 		}
