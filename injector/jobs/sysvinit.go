@@ -76,8 +76,10 @@ func (t *task) sysvUser() string {
 	switch {
 	case t.SetUID == "" && t.SetGID == "":
 		return ""
-	case t.SetGID == "" || t.SetUID == "":
+	case t.SetGID == "":
 		t.refuse("setuid", "setuid and setgid are only expressed together")
+	case t.SetUID == "":
+		t.refuse("setgid", "setuid and setgid are only expressed together")
 	}
 	return "setpriv --reuid " + quoteWords([]string{t.SetUID}) + " --regid " + quoteWords([]string{t.SetGID}) + " --init-groups "
 }
