@@ -150,6 +150,8 @@ func (p *parser) newNode(t *token) *Node {
 	return &Node{Line: t.line, Column: t.col + 1}
 }
 
+func (n *Node) add(c *Node) { n.Content = append(n.Content, c) }
+
 // empty is the null that stands at a token.
 func (p *parser) empty(t *token) *Node {
 	n := p.newNode(t)
@@ -244,9 +246,9 @@ func (p *parser) sequence(n *Node, block bool) {
 		t := p.next()
 		if p.is(ends) {
 			t.col++
-			n.Content = append(n.Content, p.empty(&t))
+			n.add(p.empty(&t))
 		} else {
-			n.Content = append(n.Content, p.node(true, false))
+			n.add(p.node(true, false))
 		}
 	}
 	if block {
@@ -265,16 +267,17 @@ func (p *parser) end(kind tokenKind, message string) {
 func (p *parser) mapping(n *Node) {
 	p.next()
 	for p.is(key) {
-		n.Content = append(n.Content, p.part(p.next(), key|value|blockEnd, true))
-		n.Content = append(n.Content, p.value(key|value|blockEnd, true))
+		n.add(p.part(key|value|blockEnd, true))
+		n.add(p.value(key|value|blockEnd, true))
 	}
 	p.end(blockEnd, "a key should stand here, as far to the right as the keys above")
 	n.Kind, n.Plain = Mapping, false
 }
 
-// part reads a key or a value, whose indicator is t; none stands there if the
-// next token is one of ends.
-func (p *parser) part(t token, ends tokenKind, block bool) *Node {
+// part reads an indicator and the key or value behind it; none stands there if
+// one of ends follows.
+func (p *parser) part(ends tokenKind, block bool) *Node {
+	t := p.next()
 	if p.is(ends) {
 		t.col++
 		return p.empty(&t)
@@ -285,7 +288,7 @@ func (p *parser) part(t token, ends tokenKind, block bool) *Node {
 // value reads the value that belongs to the key just read.
 func (p *parser) value(ends tokenKind, block bool) *Node {
 	if p.is(value) {
-		return p.part(p.next(), ends, block)
+		return p.part(ends, block)
 	}
 	return p.empty(p.peek())
 }
@@ -315,16 +318,14 @@ func (p *parser) flowSequence(n *Node) {
 	p.next()
 	for p.entry(n, flowSequenceEnd) {
 		if !p.is(key) {
-			n.Content = append(n.Content, p.node(false, false))
+			n.add(p.node(false, false))
 			continue
 		}
 		pair := p.newNode(p.peek())
 		pair.Kind = Mapping
-		pair.Content = []*Node{
-			p.part(p.next(), value|flowEntry|flowSequenceEnd, false),
-			p.value(flowEntry|flowSequenceEnd, false),
-		}
-		n.Content = append(n.Content, pair)
+		n.add(pair)
+		pair.add(p.part(value|flowEntry|flowSequenceEnd, false))
+		pair.add(p.value(flowEntry|flowSequenceEnd, false))
 	}
 	n.Kind, n.Plain = Sequence, false
 }
@@ -333,10 +334,11 @@ func (p *parser) flowMapping(n *Node) {
 	p.next()
 	for p.entry(n, flowMappingEnd) {
 		if p.is(key) {
-			n.Content = append(n.Content, p.part(p.next(), value|flowEntry|flowMappingEnd, false))
-			n.Content = append(n.Content, p.value(flowEntry|flowMappingEnd, false))
+			n.add(p.part(value|flowEntry|flowMappingEnd, false))
+			n.add(p.value(flowEntry|flowMappingEnd, false))
 		} else {
-			n.Content = append(n.Content, p.node(false, false), p.empty(p.peek()))
+			n.add(p.node(false, false))
+			n.add(p.empty(p.peek()))
 		}
 	}
 	n.Kind, n.Plain = Mapping, false

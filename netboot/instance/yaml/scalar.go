@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 )
 
+// add is append, which is too large to stand everywhere.
+func add(text []byte, more string) []byte { return append(text, more...) }
+
 // plain reads a scalar without quotes, over several lines if the following
 // ones are further to the right than its block, or between brackets.
 func (s *scanner) plain() {
@@ -21,11 +24,11 @@ func (s *scanner) plain() {
 		case t.text == "":
 			t.text = s.src[begin:end]
 		case text == nil:
-			text = append(text, t.text...)
+			text = add(text, t.text)
 			fallthrough
 		default:
 			text = append(text, gap...)
-			text = append(text, s.src[begin:end]...)
+			text = add(text, s.src[begin:end])
 		}
 		if begin < end {
 			s.allowKey = false
@@ -42,7 +45,7 @@ func (s *scanner) plain() {
 	if text != nil {
 		t.text = string(text)
 	}
-	s.emit(t)
+	s.emit(&t)
 }
 
 // plainLine passes what belongs to a plain scalar in this line, and the blanks
@@ -73,12 +76,12 @@ func (s *scanner) plainLine() (end int) {
 func (s *scanner) fold(text []byte, blanks string) ([]byte, bool) {
 	first := s.newline()
 	if first != "\n" {
-		return s.emptyLines(append(text, first...), blanks)
+		return s.emptyLines(add(text, first), blanks)
 	}
 	before := len(text)
 	text, more := s.emptyLines(text, blanks)
 	if len(text) == before {
-		text = append(text, ' ')
+		text = add(text, " ")
 	}
 	return text, more
 }
@@ -93,7 +96,7 @@ func (s *scanner) emptyLines(text []byte, blanks string) ([]byte, bool) {
 		if next == "" {
 			return text, true
 		}
-		text = append(text, next...)
+		text = add(text, next)
 	}
 	return text, false
 }
@@ -112,14 +115,14 @@ func (s *scanner) quoted(quote byte) {
 			return
 		case c == quote && (quote == '"' || s.at(n+1) != quote):
 			if t.text = s.src[begin : s.pos+n]; text != nil {
-				t.text = string(append(text, t.text...))
+				t.text = string(add(text, t.text))
 			}
 			s.advance(n + 1)
-			s.emit(t)
+			s.emit(&t)
 			return
 		case c == quote || c == '\\' && quote == '"':
 			s.advance(n)
-			text = append(text, s.src[begin:s.pos]...)
+			text = add(text, s.src[begin:s.pos])
 			if c == quote {
 				text = append(text, quote)
 				s.advance(2)
@@ -128,7 +131,7 @@ func (s *scanner) quoted(quote byte) {
 			}
 		case s.lineEnd(n) > 0:
 			s.advance(n)
-			text = append(text, strings.TrimRight(s.src[begin:s.pos], " \t")...)
+			text = add(text, strings.TrimRight(s.src[begin:s.pos], " \t"))
 			text, _ = s.fold(text, " \t")
 		default:
 			n++
@@ -219,26 +222,26 @@ func (s *scanner) blockScalar(folded bool) {
 	for s.col == indent && s.at(0) != 0 {
 		text = append(text, breaks...)
 		blank := s.at(0) == ' ' || s.at(0) == '\t'
-		text = append(text, s.restOfLine()...)
+		text = add(text, s.restOfLine())
 		end = s.newline()
 		breaks = s.blockBreaks(breaks[:0], indent)
 		if s.col != indent || s.at(0) == 0 {
 			break
 		}
 		if !folded || end != "\n" || blank || s.at(0) == ' ' || s.at(0) == '\t' {
-			text = append(text, end...)
+			text = add(text, end)
 		} else if len(breaks) == 0 {
-			text = append(text, ' ')
+			text = add(text, " ")
 		}
 	}
 	if chomp != '-' {
-		text = append(text, end...)
+		text = add(text, end)
 	}
 	if chomp == '+' {
 		text = append(text, breaks...)
 	}
 	t.text = string(text)
-	s.emit(t)
+	s.emit(&t)
 }
 
 // blockHeader reads the indicators behind "|" or ">": how the end is chomped,
@@ -281,7 +284,7 @@ func (s *scanner) blockIndentation(least int) (breaks []byte, indent int) {
 		if end == "" {
 			return breaks, indent
 		}
-		breaks = append(breaks, end...)
+		breaks = add(breaks, end)
 	}
 }
 
@@ -297,6 +300,6 @@ func (s *scanner) blockBreaks(breaks []byte, indent int) []byte {
 		if end == "" {
 			return breaks
 		}
-		breaks = append(breaks, end...)
+		breaks = add(breaks, end)
 	}
 }

@@ -1,9 +1,6 @@
 package yaml
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // A kind of token, by its name in the specification; or a set of them.
 type tokenKind uint32
@@ -162,16 +159,22 @@ func (s *scanner) skip() {
 
 func (s *scanner) here(kind tokenKind) token { return token{kind: kind, line: s.line, col: s.col} }
 
-func (s *scanner) emit(t token) {
+func (s *scanner) emit(t *token) {
 	if !s.done {
-		s.tokens = append(s.tokens, t)
+		s.tokens = append(s.tokens, *t)
 	}
+}
+
+// emitHere emits a token that has no text.
+func (s *scanner) emitHere(kind tokenKind) {
+	t := s.here(kind)
+	s.emit(&t)
 }
 
 // unwind ends the blocks that are further to the right than col.
 func (s *scanner) unwind(col int) {
 	for s.level == 0 && s.indent > col {
-		s.emit(s.here(blockEnd))
+		s.emitHere(blockEnd)
 		s.indent = s.indents[len(s.indents)-1]
 		s.indents = s.indents[:len(s.indents)-1]
 	}
@@ -184,7 +187,14 @@ func (s *scanner) block(kind tokenKind, i, line, col int) {
 	}
 	s.indents = append(s.indents, s.indent)
 	s.indent = col
-	s.tokens = slices.Insert(s.tokens, i, token{kind: kind, line: line, col: col})
+	s.insert(kind, i, line, col)
+}
+
+// insert puts a token at index i.
+func (s *scanner) insert(kind tokenKind, i, line, col int) {
+	s.tokens = append(s.tokens, token{})
+	copy(s.tokens[i+1:], s.tokens[i:])
+	s.tokens[i] = token{kind: kind, line: line, col: col}
 }
 
 // fetch reads at least one token more.
@@ -198,7 +208,7 @@ func (s *scanner) fetch() {
 	case c == 0:
 		s.unwind(-1)
 		s.dropKey(s.level)
-		s.emit(s.here(streamEnd))
+		s.emitHere(streamEnd)
 		s.done = true
 	case c == '%' && s.col == 0:
 		s.endDocument()
@@ -260,7 +270,7 @@ func (s *scanner) endDocument() {
 
 // indicator emits a token of n bytes.
 func (s *scanner) indicator(kind tokenKind, n int) {
-	s.emit(s.here(kind))
+	s.emitHere(kind)
 	s.advance(n)
 }
 
@@ -318,7 +328,7 @@ func (s *scanner) value() {
 	case k.possible:
 		k.possible = false
 		i := k.number - s.taken + s.head
-		s.tokens = slices.Insert(s.tokens, i, token{kind: key, line: k.line, col: k.col})
+		s.insert(key, i, k.line, k.col)
 		s.block(blockMappingStart, i, k.line, k.col)
 		s.allowKey = false
 	case s.level == 0 && !s.allowKey:

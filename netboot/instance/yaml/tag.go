@@ -28,7 +28,7 @@ func (s *scanner) anchor(kind tokenKind) {
 	if t.text == "" || !s.separates(0) && strings.IndexByte("?:,]}%@`", s.at(0)) < 0 {
 		s.failHere("an anchor's name has letters, digits, - and _ only; if this is a text, put quotes around it")
 	}
-	s.emit(t)
+	s.emit(&t)
 }
 
 // directive reads a line like "%YAML 1.1".
@@ -58,7 +58,7 @@ func (s *scanner) directive() {
 		s.failHere("only a comment can follow a directive")
 	}
 	s.lineOver()
-	s.emit(t)
+	s.emit(&t)
 }
 
 // version reads "1.1" and gives the first number.
@@ -114,7 +114,7 @@ func (s *scanner) tag() {
 	if !s.stops(0) {
 		s.failHere("a tag ends with a blank; if this is a text, put quotes around it")
 	}
-	s.emit(t)
+	s.emit(&t)
 }
 
 // tagHandle reads "!", "!!" or "!name!".
