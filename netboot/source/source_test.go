@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +86,19 @@ func TestCheckID(t *testing.T) {
 	for _, id := range []string{"", ".", "..", "a/b", "../x", "a b", "a\nb", "a\x00b", string(make([]byte, MaxID+1))} {
 		if err := checkID(id); !errors.Is(err, ErrBadID) {
 			t.Errorf("checkID(%q) = %v, want %v", id, err, ErrBadID)
+		}
+	}
+}
+
+// TestDocument holds that each source is described for those who use it.
+func TestDocument(t *testing.T) {
+	page, err := os.ReadFile("../../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range Table() {
+		if !strings.Contains(string(page), "`"+s.Name+"`") {
+			t.Errorf("docs/sources.md says nothing of %s", s.Name)
 		}
 	}
 }
