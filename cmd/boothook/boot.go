@@ -43,6 +43,7 @@ type bootOptions struct {
 	root, appendWords     string
 	noMetadata, noSign    bool
 	efi                   bool
+	arch                  vm.Arch
 	user, accel, www      string
 	ports                 []int
 	names                 []string
@@ -97,6 +98,9 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 	if len(o.ports) == 0 {
 		o.ports = []int{22}
 	}
+	if o.arch == vm.ARM64 {
+		o.accel = string(vm.TCG)
+	}
 	switch vm.Accel(o.accel) {
 	case auto, vm.KVM, vm.TCG:
 	default:
@@ -133,6 +137,13 @@ func (o *bootOptions) declare(flags *flag.FlagSet) {
 	flags.BoolVar(&o.noSign, "no-sign", false, "show no sign of a cloud in the machine's DMI")
 	flags.StringVar(&o.machine.InstanceID, "instance-id", "", "the instance's `id`; its DMI follows from it (default: made up)")
 	flags.StringVar(&o.machine.Hostname, "hostname", "ip-10-77-0-10.ec2.internal", "the `name` in the metadata")
+	o.arch = vm.AMD64
+	flags.Func("arch", "the machine's architecture, `amd64 or arm64`; arm64 is emulated, with EFI firmware", func(s string) error {
+		if o.arch = vm.Arch(s); o.arch != vm.AMD64 && o.arch != vm.ARM64 {
+			return errors.New("it is amd64 or arm64")
+		}
+		return nil
+	})
 	flags.BoolVar(&o.efi, "efi", false, "boot with EFI firmware instead of a BIOS; its variables are in a file beside the guest's disk")
 	flags.StringVar(&o.user, "user", "debian", "the `account` that gets the key")
 	flags.StringVar(&o.accel, "accel", auto, "kvm, tcg, or auto: try KVM with a real guest, once")

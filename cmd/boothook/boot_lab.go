@@ -88,11 +88,11 @@ func (l *lab) makeDisk() error {
 	if err != nil {
 		return err
 	}
-	if l.root, err = vm.FindRoot(l.disk); err != nil || !l.o.efi {
+	if l.root, err = vm.FindRoot(l.disk); err != nil || !l.o.efi && l.o.arch != vm.ARM64 {
 		return err
 	}
 	l.efiVars = l.disk + ".efivars"
-	return vm.MakeEFIVars(l.efiVars)
+	return vm.MakeEFIVars(l.efiVars, l.o.arch)
 }
 
 // serve starts the metadata service and the file server.
@@ -148,7 +148,7 @@ func (l *lab) words() []string {
 	if root == "" {
 		root = l.root.Device()
 	}
-	words := []string{"root=" + root, "console=ttyS0"}
+	words := []string{"root=" + root, "console=" + l.o.arch.Console()}
 	if l.accel == vm.TCG {
 		words = append(words, "mitigations=off") // twice as fast when emulated
 	}
@@ -161,7 +161,7 @@ func (l *lab) boot(ctx context.Context) (*bootResult, error) {
 	defer cut()
 	machine := vm.Machine{
 		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.kernel, Initrd: l.o.initrd,
-		EFIVars: l.efiVars, Words: l.words(), Accel: l.accel, MemoryMB: l.o.memory, Probe: l.o.ports,
+		EFIVars: l.efiVars, Words: l.words(), Accel: l.accel, Arch: l.o.arch, MemoryMB: l.o.memory, Probe: l.o.ports,
 	}
 	if !l.o.noSign {
 		machine.DMI = vm.EC2(l.o.machine.InstanceID)

@@ -104,6 +104,7 @@ type Machine struct {
 	Words []string
 	DMI   DMI
 	Accel Accel
+	Arch  Arch // AMD64 if empty
 	// MemoryMB is the guest's memory in MiB.
 	MemoryMB int
 	// Probe are the TCP ports to dial from power-on.
@@ -112,14 +113,11 @@ type Machine struct {
 
 // command is QEMU's command line for the machine.
 func (m Machine) command(qmp string) []string {
-	args := []string{
-		qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35",
-		"-m", strconv.Itoa(m.MemoryMB),
-	}
-	args = append(args, m.Accel.args()...)
+	args := append(m.Arch.qemu(m.Accel),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", strconv.Itoa(m.MemoryMB))
 	args = append(args, m.DMI.args()...)
 	if m.EFIVars != "" {
-		args = append(args, efiArgs(m.EFIVars)...)
+		args = append(args, m.Arch.efi(m.EFIVars)...)
 	}
 	return append(args,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
