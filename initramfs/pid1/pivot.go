@@ -114,8 +114,12 @@ func switchRoot() error {
 		return err
 	}
 	defer old.Close()
-	if same, err := mount.SameFilesystem("/", target); err != nil || same {
-		return errors.Join(err, fmt.Errorf("nothing is mounted on %s", target))
+	same, err := mount.SameFilesystem("/", target)
+	if err != nil {
+		return err
+	}
+	if same {
+		return fmt.Errorf("nothing is mounted on %s", target)
 	}
 	for i := range base {
 		// A root without such a directory, which may be read-only, has to do
