@@ -49,8 +49,8 @@ func WithWritable(dir string, o MountOptions, work func(*Root) error) error {
 	if err != nil {
 		return fmt.Errorf("root %s: %w, nor can an overlay be laid over it: %w", dir, ErrReadOnly, err)
 	}
-	err = inNamespace(dir, &mounts{booting: o.Run != "", failed: failed, volatile: list}, o.Run, work)
-	return errors.Join(err, clearAway(&Root{dir: dir}, list))
+	err = inNamespace(dir, &mounts{booting: o.Run != "", never: true, failed: failed, volatile: list}, o.Run, work)
+	return errors.Join(err, clearAway(dir, list))
 }
 
 // errNever marks a root that no remounting makes writable.
@@ -95,7 +95,7 @@ func withWritable(dir string, m *mounts, run string, work func(*Root) error) (er
 	defer func() {
 		err = errors.Join(err, m.undo(r.dir), r.Close())
 	}()
-	if len(m.volatile) == 0 {
+	if !m.never {
 		if err := m.writable(r.fd); errors.Is(err, ErrReadOnly) {
 			return fmt.Errorf("root %s: %w, %w", dir, err, errNever)
 		} else if err != nil {
@@ -132,7 +132,9 @@ type mounts struct {
 	points []string
 	// readonly are the file systems that were read-only before.
 	readonly []mountInfo
-	// volatile are the overlays over a root that can never be written.
+	// never says that the root can never be written; volatile are the
+	// overlays over it.
+	never    bool
 	volatile []overlay
 	// failed are mount points of fstab that could not be mounted, and why:
 	// what were written there now would be hidden later.

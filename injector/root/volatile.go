@@ -62,23 +62,24 @@ func (o *MountOptions) lay(dir string) (list []overlay, failed map[string]error,
 	failed = map[string]error{}
 	entries := parseFstab(string(r.fact("/etc/fstab")))
 	for _, d := range volatileDirs() {
-		var tmpfs *fstabEntry
-		named := false
+		var line *fstabEntry
 		for i := range entries {
 			if e := &entries[i]; path.Clean(e.point) == d && !e.has("noauto") {
-				named, tmpfs = true, e
+				line = e
 			}
 		}
-		if named && tmpfs.fstype != "tmpfs" {
+		if line != nil && line.fstype != "tmpfs" {
 			continue // MountFor's
 		}
-		if why := r.mountedLater(d); why != "" && !named {
-			failed[d] = fmt.Errorf("%s: %w, and %s", d, ErrReadOnly, why)
-			continue
+		if line == nil {
+			if why := r.mountedLater(d); why != "" {
+				failed[d] = fmt.Errorf("%s: %w, and %s", d, ErrReadOnly, why)
+				continue
+			}
 		}
-		over, err := r.layOne(d, tmpfs, o)
+		over, err := r.layOne(d, line, o)
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("volatile %s: %w", d, err), clearAway(r, list))
+			return nil, nil, errors.Join(fmt.Errorf("volatile %s: %w", d, err), clearAway(r.dir, list))
 		}
 		if over.dir != "" {
 			list = append(list, over)
@@ -121,8 +122,8 @@ func (r *Root) layOne(d string, tmpfs *fstabEntry, o *MountOptions) (overlay, er
 	}
 	over := overlay{dir: d, upper: filepath.Join(o.Volatile, d, "upper")}
 	if fs.Flags&unix.ST_RDONLY == 0 {
-		if fs.Type != unix.OVERLAYFS_SUPER_MAGIC {
-			over.dir = ""
+		if _, err := os.Stat(over.upper); err != nil {
+			over.dir = "" // somebody else made it writable
 		}
 		return over, nil
 	}
@@ -163,14 +164,14 @@ func mountOverlay(point, upper string, load func(module string) error) error {
 }
 
 // clearAway takes those overlays away again that nothing was written to.
-func clearAway(r *Root, list []overlay) error {
+func clearAway(dir string, list []overlay) error {
 	var errs []error
 	for _, o := range list {
 		if left, err := os.ReadDir(o.upper); !o.made || err != nil || len(left) > 0 {
 			continue
 		}
-		err := unix.Unmount(r.dir+o.dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if err == nil && o.upper != r.dir+o.dir {
+		err := unix.Unmount(dir+o.dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if err == nil && o.upper != dir+o.dir {
 			err = os.RemoveAll(filepath.Dir(o.upper))
 		}
 		errs = append(errs, err)

@@ -189,3 +189,27 @@ func TestVolatileBesideMounts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestVolatileNeedless: where the initrd has mounted something writable, there
+// is nothing volatile about it, and nothing is laid over it.
+func TestVolatileNeedless(t *testing.T) {
+	dir, runDir := sealed(t, "squashfs", nil), memory(t)
+	for _, d := range []string{"/etc", "/var"} {
+		writable := mounted(t, attach(t, "16M", "mkfs.ext4", "-q"), "rw")
+		run(t, "cp", "-a", dir+d+"/.", writable)
+		run(t, "mount", "--bind", writable, dir+d)
+		t.Cleanup(func() { run(t, "umount", dir+d) })
+	}
+	before := points(t, dir)
+	must(t, WithWritable(dir, MountOptions{Run: runDir, Volatile: runDir + "/v"}, func(r *Root) error {
+		res, err := r.Apply(context.Background(), plan.Plan{Version: 1, InstanceID: "i", Steps: []plan.Step{file("/etc/motd", "x"), file("/usr/new", "x")}}, Options{})
+		if err == nil && (res.Steps[0].Status != Written || res.Steps[1].Status != Skipped || slices.Contains(r.Volatile(), "/etc")) {
+			t.Errorf("steps %+v, volatile %v", res.Steps, r.Volatile())
+		}
+		return err
+	}))
+	if after := points(t, dir); !slices.Equal(after, before) {
+		t.Errorf("mounted: %v, was %v", after, before)
+	}
+	expectFile(t, dir+"/etc/motd", "x")
+}
