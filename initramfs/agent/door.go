@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -105,6 +106,9 @@ func (v *visitor) tell(r reply) {
 // never longer than the stages ask for.
 func knock(ctx context.Context, path, root string, progress func(reply)) (reply, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if errors.Is(err, syscall.ECONNREFUSED) { // nobody has the door any more
+		return reply{}, fmt.Errorf("before it was asked: %w", errWorkerGone)
+	}
 	if err != nil {
 		return reply{}, fmt.Errorf("call the worker: %w", err)
 	}

@@ -72,8 +72,8 @@ func TestWorkerThatDiesIsNoticedAtOnce(t *testing.T) {
 func TestNoWorker(t *testing.T) {
 	path, l := open(t)
 	l.Close()
-	if _, err := knock(context.Background(), path, "/root", func(reply) {}); err == nil {
-		t.Error("a call that nobody takes succeeded")
+	if _, err := knock(context.Background(), path, "/root", func(reply) {}); !errors.Is(err, errWorkerGone) {
+		t.Errorf("error %v, want errWorkerGone", err)
 	}
 }
 
