@@ -86,8 +86,7 @@ func (b *builder) mounts(part *userdata.Part, id string, job *upstart.Job) {
 	up, alone := startsOn(job.StartOn, "net-device-up")
 	if mounted && up && !enough && !alone && !b.Facts.Exists[networkInterface] {
 		b.mount = true
-		text := upstart.Print(&upstart.Job{StartOn: unheld(job.StartOn)})
-		b.file(part, path.Join(upstartDir, id+".override"), text, 0o644)
+		b.file(part, path.Join(upstartDir, id+".override"), []byte("start on "+unheld(job.StartOn).String()+"\n"), 0o644)
 		b.warn(part, job.Line("start on"), "holds mountall until the network is up, which here comes later; it starts on mount instead of mounted and holds nothing")
 	}
 }
