@@ -116,15 +116,18 @@ func (b *boot) remember(ctx context.Context, hint string) {
 // settled says that the root has all of this machine's instance and no hooks,
 // so that nothing need be asked; then it is in the report.
 func (b *boot) settled(ctx context.Context, dir string) bool {
-	r, err := root.Open(dir)
-	if err != nil {
-		return false // to be complained of by who has to write there
+	var inst *instance.Instance
+	recall := func(r *root.Root) error {
+		options := b.injection(&obtained{}, nil)
+		inst = injector.Recall(r, &options, b.wouldFind)
+		return nil
 	}
-	defer r.Close()
-	options := b.injection(&obtained{}, nil)
-	inst := injector.Recall(r, &options, b.wouldFind)
-	if inst == nil {
-		return false
+	look := root.WithReadable
+	if b.env.ByHand {
+		look = readOnly
+	}
+	if err := look(dir, recall); err != nil || inst == nil {
+		return false // what is wrong with the root, who has to write there says
 	}
 	b.lock.Lock()
 	b.report.Result, b.report.InstanceID, b.report.Source = report.Known, inst.ID, inst.Source

@@ -16,6 +16,8 @@ import (
 type fstabEntry struct {
 	spec, point, fstype string
 	options             []string
+	// looking says that nothing is going to be written.
+	looking bool
 }
 
 func (e *fstabEntry) has(option string) bool { return slices.Contains(e.options, option) }
@@ -78,6 +80,7 @@ func (r *Root) mountEntry(e fstabEntry, paths []string) error {
 	defer unix.Close(fd)
 	err = errMemory
 	if e.fstype != "tmpfs" {
+		e.looking = r.mounts.looking
 		err = e.mount(fdPath(fd))
 	}
 	if err != nil {
@@ -136,7 +139,8 @@ var (
 	errMemory    = errors.New("it is made empty when the system starts")
 )
 
-// mount mounts e on point, writable even if fstab has it read-only.
+// mount mounts e on point, writable even if fstab has it read-only, unless
+// this is only a look.
 func (e fstabEntry) mount(point string) error {
 	device, err := e.spec, error(nil)
 	if e.fstype != "tmpfs" {
@@ -156,12 +160,16 @@ func (e fstabEntry) mount(point string) error {
 			data = append(data, o)
 		}
 	}
+	flags &^= unix.MS_RDONLY
+	if e.looking {
+		flags |= unix.MS_RDONLY
+	}
 	types := []string{e.fstype}
 	if e.fstype == "auto" {
 		types = []string{"ext4", "xfs", "btrfs", "vfat"}
 	}
 	for _, fstype := range types {
-		err = unix.Mount(device, point, fstype, flags&^unix.MS_RDONLY, strings.Join(data, ","))
+		err = unix.Mount(device, point, fstype, flags, strings.Join(data, ","))
 		if err == nil {
 			return nil
 		}

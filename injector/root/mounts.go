@@ -126,6 +126,8 @@ func ownMount(dir string) error {
 // mounts are what was mounted and remounted for the work on a root.
 type mounts struct {
 	booting bool
+	// looking says that nothing is to be made writable.
+	looking bool
 	// run says that the initrd's /run is bound over the root's.
 	run bool
 	// points are the mount points made, in order, inside the root.
@@ -179,7 +181,7 @@ func (m *mounts) writable(fd int) error {
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return err
 	}
-	if fs.Flags&unix.ST_RDONLY == 0 {
+	if fs.Flags&unix.ST_RDONLY == 0 || m.looking {
 		return nil
 	}
 	mi, err := mountOf(fd)

@@ -91,6 +91,35 @@ func TestWithWritable(t *testing.T) {
 	}
 }
 
+// TestWithReadable: a look sees what fstab mounts, and changes nothing.
+func TestWithReadable(t *testing.T) {
+	varDev := attach(t, "16M", "mkfs.ext4", "-q")
+	content := mounted(t, varDev, "rw")
+	must(t, os.MkdirAll(content+StateDir[len("/var"):], 0o755))
+	must(t, os.WriteFile(content+"/lib/boothook/journal", []byte("x"), 0o644))
+	run(t, "mount", "-o", "remount,ro", content)
+	r := newRoot(t)
+	must(t, os.MkdirAll(r.dir+"/var", 0o755))
+	must(t, os.WriteFile(r.dir+"/etc/fstab", []byte(varDev+" /var ext4 defaults 0 2\n"), 0o644))
+	before := mountTable(t)
+	must(t, WithReadable(r.dir, func(look *Root) error {
+		if look.Unfinished() {
+			t.Error("/var is there before anybody asked for it")
+		}
+		must(t, look.MountFor([]string{StateDir}))
+		if !look.Unfinished() {
+			t.Error("the journal on /var is not seen")
+		}
+		if err := os.WriteFile(r.dir+"/var/x", nil, 0o644); !errors.Is(err, unix.EROFS) {
+			t.Errorf("/var can be written: %v", err)
+		}
+		return nil
+	}))
+	if after := mountTable(t); after != before {
+		t.Errorf("mounts before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
 // TestWithWritableCannot: a file system that is never writable is refused by
 // name, before anything else is done.
 func TestWithWritableCannot(t *testing.T) {

@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"boothook/initramfs/report"
+	"boothook/injector"
+	"boothook/injector/root"
+	"boothook/injector/state"
+	"boothook/netboot/instance"
+)
+
+const (
+	thisMachine  = "board_asset_tag=i-0123456789abcdef0"
+	otherMachine = "board_asset_tag=i-0fedcba9876543210"
+)
+
+// TestKnown is the known-instance rule as a table: when packets are held back
+// until the root is there, and when the root has the last word that nothing is
+// asked at all.
+func TestKnown(t *testing.T) {
+	mine, other := state.Hint(thisMachine)+"\n", state.Hint(otherMachine)+"\n"
+	for _, tt := range []struct {
+		name  string
+		words string
+		hint  string // what the initrd says
+		// What the root is: "" for nobody's, else the sign in its record.
+		sign, source  string
+		hooks         bool
+		held, settled bool
+	}{
+		{name: "a first boot"},
+		{name: "a first boot, and a hint that lies", hint: mine, held: true},
+		{name: "known", hint: mine, sign: thisMachine, held: true, settled: true},
+		{name: "known, without a hint", sign: thisMachine, settled: true},
+		{name: "known, with another machine's hint", hint: other, sign: thisMachine, settled: true},
+		{name: "known, with a damaged hint", hint: mine[1:], sign: thisMachine, settled: true},
+		{name: "known, with too long a hint", hint: strings.Repeat(" ", maxHint) + mine, sign: thisMachine, settled: true},
+		{name: "with hooks", sign: thisMachine, hooks: true},
+		{name: "with hooks, and a stale hint", hint: mine, sign: thisMachine, hooks: true, held: true},
+		{name: "a clone of another machine", sign: otherMachine},
+		{name: "a clone of another machine, and its hint", hint: other, sign: otherMachine},
+		{name: "a clone of another machine, and our hint", hint: mine, sign: otherMachine, held: true},
+		{name: "again", words: "boothook.again=boot", hint: mine, sign: thisMachine},
+		{name: "a dry run", words: "boothook=dry-run", hint: mine, sign: thisMachine},
+		{name: "signatures required", words: "boothook.verify=require", hint: mine, sign: thisMachine},
+		{name: "the network is to stay", words: "boothook.net=keep", hint: mine, sign: thisMachine, settled: true},
+		{name: "another source is named", words: "boothook.source=openstack", hint: mine, sign: thisMachine},
+		{name: "from another source", hint: mine, sign: thisMachine, source: "gce", held: true},
+		{name: "a volume", words: "boothook.source=nocloud", hint: mine, sign: thisMachine, source: "nocloud"},
+		{name: "a volume is asked before", words: "boothook.source=nocloud,ec2", hint: mine, sign: thisMachine, held: true},
+		{name: "a volume is asked after", words: "boothook.source=ec2,nocloud", hint: mine, sign: thisMachine, held: true, settled: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, hint := t.TempDir(), filepath.Join(t.TempDir(), "known")
+			if tt.sign != "" {
+				live(t, dir, tt.sign, tt.source, tt.hooks)
+			}
+			if tt.hint != "" {
+				write(t, hint, tt.hint)
+			}
+			b, err := newBoot(Env{ByHand: true, Cmdline: tt.words, Sysfs: machineSysfs(t), Hint: hint, LogTo: io.Discard})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if where := b.recollect(t.Context()); (where == hint) != tt.held || (where == "") == tt.held {
+				t.Errorf("held back because of %q, want %v", where, tt.held)
+			}
+			if got := b.settled(t.Context(), dir); got != tt.settled {
+				t.Errorf("settled: %v, want %v", got, tt.settled)
+			}
+			if got := b.report.Result == report.Known && b.report.Unasked != "" && b.report.InstanceID == "i-1"; got != tt.settled {
+				t.Errorf("report: %+v", b.report)
+			}
+		})
+	}
+}
+
+// An apply that was cut short is finished before anything else.
+func TestUnfinishedIsNotSettled(t *testing.T) {
+	dir := t.TempDir()
+	live(t, dir, thisMachine, "", false)
+	b, err := newBoot(Env{ByHand: true, Sysfs: machineSysfs(t), LogTo: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !b.settled(t.Context(), dir) {
+		t.Fatal("not settled without a journal")
+	}
+	write(t, filepath.Join(dir, root.StateDir, "journal"), "{}")
+	if b.settled(t.Context(), dir) {
+		t.Error("settled with a journal")
+	}
+}
+
+// machineSysfs makes a sysfs in which firmware says EC2, and which instance.
+func machineSysfs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	_, id, _ := strings.Cut(thisMachine, "=")
+	write(t, filepath.Join(dir, "class/dmi/id/sys_vendor"), "Amazon EC2\n")
+	write(t, filepath.Join(dir, "class/dmi/id/board_asset_tag"), id+"\n")
+	return dir
+}
+
+// live makes a root that has been instance i-1 of the machine with that sign.
+func live(t *testing.T, dir, sign, source string, hooks bool) {
+	t.Helper()
+	write(t, filepath.Join(dir, "etc/passwd"), "root:x:0:0::/root:/bin/sh\n")
+	if source == "" {
+		source = "ec2"
+	}
+	inst := instance.Instance{Source: source, ID: "i-1", Sign: sign, UserData: []byte("#!/bin/sh\n")}
+	if hooks {
+		inst.UserData = []byte("#cloud-boothook\n#!/bin/sh\n")
+	}
+	r, err := root.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := injector.Prepare(t.Context(), inst, nil)
+	result := injector.Inject(t.Context(), r, &p, injector.Options{NoHooks: true, Apply: root.Options{AnyOwner: true}})
+	if !result.Outcome.Applied {
+		t.Fatalf("the root was not customized: %v", result.Outcome.Problems)
+	}
+	want := state.Hint(sign)
+	if hooks {
+		want = ""
+	}
+	if result.Hint != want {
+		t.Fatalf("hint %q, want %q", result.Hint, want)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
