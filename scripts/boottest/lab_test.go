@@ -209,36 +209,48 @@ func accel(t *testing.T, kernel string) vm.Accel {
 	return a
 }
 
+// start switches the world's disk on. The context's end is a power cut.
+func (w *world) start(ctx context.Context, t *testing.T, m machine) *vm.Guest {
+	t.Helper()
+	words := append([]string{"root=" + w.root.Device(), "console=ttyS0"}, strings.Fields(m.words)...)
+	a := accel(t, w.image.kernel)
+	if a == vm.TCG {
+		words = append(words, "mitigations=off")
+	}
+	guest, err := vm.Start(ctx, vm.Machine{
+		Network: w.network, Dir: t.TempDir(), Disk: w.disk, Kernel: w.image.kernel, Initrd: m.initrd,
+		Words: words, DMI: m.dmi, Accel: a, MemoryMB: 768, Probe: []int{22, m.port},
+	})
+	check(t, err)
+	t.Logf("to reproduce: %s", guest.Command)
+	return guest
+}
+
+// showEnd logs the console's last lines, for a test that is about to fail.
+func showEnd(t *testing.T, guest *vm.Guest) {
+	t.Helper()
+	for _, l := range tail(guest.Console.Lines(), 60) {
+		t.Logf("%9.3f %s", l.At.Seconds(), l.Text)
+	}
+}
+
 // boot boots the world's disk once, asks the running system, and switches it
 // off cleanly.
 func (w *world) boot(t *testing.T, m machine) *boot {
 	t.Helper()
 	ctx, cut := context.WithTimeout(t.Context(), bootTimeout)
 	defer cut()
-	words := append([]string{"root=" + w.root.Device(), "console=ttyS0"}, strings.Fields(m.words)...)
-	a := accel(t, w.image.kernel)
-	if a == vm.TCG {
-		words = append(words, "mitigations=off")
-	}
-	dir := t.TempDir()
-	guest, err := vm.Start(ctx, vm.Machine{
-		Network: w.network, Dir: dir, Disk: w.disk, Kernel: w.image.kernel, Initrd: m.initrd,
-		Words: words, DMI: m.dmi, Accel: a, MemoryMB: 768, Probe: []int{22, m.port},
-	})
-	check(t, err)
+	guest := w.start(ctx, t, m)
 	defer func() { cut(); <-guest.Done() }()
-	t.Logf("to reproduce: %s", guest.Command)
 	b := &boot{Guest: guest, answer: map[string]string{}}
 	fail := func(err error) {
 		if err == nil {
 			return
 		}
-		for _, l := range tail(guest.Console.Lines(), 60) {
-			t.Logf("%9.3f %s", l.At.Seconds(), l.Text)
-		}
+		showEnd(t, guest)
 		t.Fatal(err)
 	}
-	_, err = guest.Prober.Wait(ctx, m.port)
+	_, err := guest.Prober.Wait(ctx, m.port)
 	fail(err)
 	login := vm.Login{Network: w.network, Key: m.key, User: account, Port: m.port, KnownHosts: m.knownHosts}
 	b.answer, err = interview(ctx, login, m.ask)
