@@ -129,7 +129,8 @@ func (r *reader) hardware(v *cloudconfig.Value) string {
 	if v.Missing() {
 		return ""
 	}
-	s := strings.ToLower(v.Scalar())
+	// As it was written: one of digits alone is a number in base sixty.
+	s := strings.ToLower(v.Text)
 	ok := len(s) == 17
 	for i := 0; ok && i < len(s); i++ {
 		if i%3 == 2 {

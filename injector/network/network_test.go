@@ -96,6 +96,7 @@ func TestRefused(t *testing.T) {
 		{"long name of a match", "version: 2\nethernets:\n  a234567890123456: {match: {name: 'e*'}, dhcp4: true}\n", "", 2},
 		{"line break", "version: 2\nethernets:\n  e0: {match: {name: \"x\\n[Link]\"}, nameservers: {search: [\"a\\nb\"]}}\n", "cannot stand here", 2},
 		{"bad mac", "version: 1\nconfig:\n- {type: physical, name: e0, mac_address: zz}\n", "network-config: line 3: not a MAC address", 2},
+		{"mac of digits", "version: 2\nethernets:\n  e0: {match: {macaddress: 52:54:00:12:34:56}}\n", "", 2},
 		{"bad address", "version: 2\nethernets:\n  e0: {addresses: [10.0.0.300/24, 10.0.0.1/24]}\n", "not an address", 2},
 		{"bad mask", "version: 1\nconfig:\n- {type: physical, name: e0, subnets: [{type: static, address: 10.0.0.1, netmask: 255.0.255.0}]}\n", "not a netmask", 2},
 		{"bad type", "version: 1\nconfig:\n- {type: infiniband, name: ib0}\n", `type "infiniband" is not known`, 0},
