@@ -31,9 +31,6 @@ var (
 // for a root on the network, which it has to mount.
 const assembler = "/usr/lib/boothook/assemble"
 
-// maxDevices bounds how many block devices are looked at.
-const maxDevices = 1024
-
 // A wish is what root= asks for.
 type wish struct {
 	// tag is UUID, LABEL, PARTUUID or PARTLABEL; "dev" for a device's path;
@@ -93,36 +90,14 @@ func unescape(name string) string {
 	return out.String()
 }
 
-// A device is a block device as it was found.
-type device struct {
-	name          string // of its node in /dev
-	super         blkid.Super
-	parted, label string // PARTUUID and PARTLABEL
-}
-
-// is says whether it is what is wished for. Case counts in labels only.
-func (d *device) is(w wish) bool {
-	switch w.tag {
-	case "UUID":
-		return strings.EqualFold(d.super.UUID, w.value)
-	case "LABEL":
-		return d.super.Label == w.value
-	case "PARTUUID":
-		return strings.EqualFold(d.parted, w.value)
-	case "PARTLABEL":
-		return d.label == w.value
-	}
-	return false
-}
-
 // A search looks for the root device.
 type search struct {
 	*system
 	wish    wish
-	sys     string             // where sysfs is
-	dev     string             // where device nodes are
-	known   map[string]*device // by the name in sysfs
-	strange []string           // what could be assembled, for the error
+	sys     string                   // where sysfs is
+	dev     string                   // where device nodes are
+	known   map[string]*blkid.Device // by the name in sysfs
+	strange []string                 // what could be assembled, for the error
 }
 
 // find waits for the device, at most until ctx ends. Each event of a block
@@ -167,39 +142,33 @@ func (s *search) concerns(event []byte) bool {
 	return true
 }
 
-// look goes through the devices that are there. One that cannot be read is
-// not the root.
+// look goes through the devices that are there.
 func (s *search) look(ctx context.Context) (string, error) {
 	if path := s.direct(); path != "" {
 		return path, nil
 	}
-	entries, err := os.ReadDir(filepath.Join(s.sys, "class/block"))
+	names, err := blkid.Names(s.sys)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("list block devices: %w", err)
 	}
-	for _, e := range entries[:min(len(entries), maxDevices)] {
-		name := e.Name()
-		if strings.HasPrefix(name, "ram") || strings.HasPrefix(name, "zram") ||
-			strings.HasPrefix(name, "fd") || strings.HasPrefix(name, "sr") {
-			continue // merely opening an empty drive can take seconds
-		}
+	for _, name := range names {
 		d := s.known[name]
 		fresh := d == nil
 		if fresh {
-			d = s.describe(name)
+			d = blkid.Describe(s.sys, s.dev, name)
 			s.known[name] = d
 		}
-		found := d.is(s.wish)
-		if d.super.Part() {
+		found := d.Is(s.wish.tag, s.wish.value)
+		if d.Part() {
 			if fresh {
-				if err := s.assemble(ctx, d, found); err != nil {
+				if err := s.assemble(ctx, name, d.Type, found); err != nil {
 					return "", err
 				}
 			}
 			continue
 		}
 		if found {
-			return s.node(name), nil
+			return blkid.Node(s.dev, name), nil
 		}
 	}
 	return "", nil
@@ -215,67 +184,22 @@ func (s *search) direct() string {
 		}
 	case "number":
 		if link, err := os.Readlink(filepath.Join(s.sys, "dev/block", s.wish.value)); err == nil {
-			return s.node(filepath.Base(link))
+			return blkid.Node(s.dev, filepath.Base(link))
 		}
 	}
 	return ""
 }
 
-// node is where a device's node is; sysfs writes "!" for a slash.
-func (s *search) node(name string) string {
-	return filepath.Join(s.dev, strings.ReplaceAll(name, "!", "/"))
-}
-
-// describe reads what a device is. Where its content is of no interest it is
-// not read.
-func (s *search) describe(name string) *device {
-	d := &device{name: strings.ReplaceAll(name, "!", "/")}
-	if f, err := os.Open(s.node(name)); err == nil {
-		d.super, _ = blkid.Probe(f) // unknown content is no root
-		f.Close()
-	}
-	dir := filepath.Join(s.sys, "class/block", name)
-	number, err := os.ReadFile(dir + "/partition")
-	if err != nil || s.wish.tag != "PARTUUID" && s.wish.tag != "PARTLABEL" {
-		return d
-	}
-	link, err := os.Readlink(dir) // …/block/vda/vda1
-	if err != nil {
-		return d
-	}
-	for _, p := range s.table(filepath.Base(filepath.Dir(link))) {
-		if strconv.Itoa(p.Number) == strings.TrimSpace(string(number)) {
-			d.parted, d.label = p.UUID, p.Label
-		}
-	}
-	return d
-}
-
-// table reads a disk's partitions.
-func (s *search) table(disk string) []blkid.Partition {
-	f, err := os.Open(s.node(disk))
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	sector := int64(512)
-	if text, err := os.ReadFile(filepath.Join(s.sys, "class/block", disk, "queue/logical_block_size")); err == nil {
-		sector, _ = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32) // 0 is refused
-	}
-	table, _ := blkid.Partitions(f, sector) // a disk without a table has none
-	return table
-}
-
 // assemble hands a device that is no file system to the program that can make
 // one of it; its devices come as events. Without such a program a root that
 // is just this device will never come.
-func (s *search) assemble(ctx context.Context, d *device, root bool) error {
+func (s *search) assemble(ctx context.Context, name, kind string, root bool) error {
 	if _, err := os.Stat(assembler); err == nil {
-		return s.runAssembler(ctx, d.super.Type, s.node(d.name))
+		return s.runAssembler(ctx, kind, blkid.Node(s.dev, name))
 	}
-	s.strange = append(s.strange, d.name+" ("+d.super.Type+")")
+	s.strange = append(s.strange, name+" ("+kind+")")
 	if root {
-		return fmt.Errorf("the root device %s is a %s, which %w", d.name, d.super.Type, errAssemble)
+		return fmt.Errorf("the root device %s is a %s, which %w", name, kind, errAssemble)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/u-root/u-root/pkg/mount"
 	"golang.org/x/sys/unix"
+
+	"boothook/injector/root"
 )
 
 // base are the mounts that every init expects, with the options that systemd
@@ -45,7 +47,7 @@ func mountFlags(options string, readWrite bool) (flags uintptr, data string) {
 	}
 	var own []string
 	for _, o := range strings.Split(options, ",") {
-		flag := mountFlag(o)
+		flag := root.MountFlag(o)
 		switch {
 		case flag != 0:
 			flags |= flag
@@ -56,33 +58,4 @@ func mountFlags(options string, readWrite bool) (flags uintptr, data string) {
 		}
 	}
 	return flags, strings.Join(own, ",")
-}
-
-// mountFlag gives the flag for an option of mount(8), or 0.
-func mountFlag(option string) uintptr {
-	switch option {
-	case "ro":
-		return unix.MS_RDONLY
-	case "nosuid":
-		return unix.MS_NOSUID
-	case "nodev":
-		return unix.MS_NODEV
-	case "noexec":
-		return unix.MS_NOEXEC
-	case "noatime":
-		return unix.MS_NOATIME
-	case "nodiratime":
-		return unix.MS_NODIRATIME
-	case "relatime":
-		return unix.MS_RELATIME
-	case "strictatime":
-		return unix.MS_STRICTATIME
-	case "lazytime":
-		return unix.MS_LAZYTIME
-	case "sync":
-		return unix.MS_SYNCHRONOUS
-	case "dirsync":
-		return unix.MS_DIRSYNC
-	}
-	return 0
 }

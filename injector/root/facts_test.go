@@ -100,36 +100,6 @@ func TestParseFstab(t *testing.T) {
 	}
 }
 
-func TestIdentify(t *testing.T) {
-	disk := func(parts map[int]string) []byte {
-		b := make([]byte, headSize)
-		for at, s := range parts {
-			copy(b[at:], s)
-		}
-		return b
-	}
-	id := "0123456789abcdef"
-	dashedID := "30313233-3435-3637-3839-616263646566"
-	for _, c := range []struct {
-		name        string
-		head        []byte
-		uuid, label string
-	}{
-		{"ext4", disk(map[int]string{1080: "\x53\xef", 1128: id, 1144: "root"}), dashedID, "root"},
-		{"xfs", disk(map[int]string{0: "XFSB", 32: id, 108: "twelve chars"}), dashedID, "twelve chars"},
-		{"btrfs", disk(map[int]string{65600: "_BHRfS_M", 65568: id, 65835: "b"}), dashedID, "b"},
-		{"fat32", disk(map[int]string{82: "FAT32   ", 67: "\x78\x56\x34\x12", 71: "EFI        "}), "1234-5678", "EFI"},
-		{"fat16", disk(map[int]string{54: "FAT16   ", 39: "\xef\xbe\xad\xde", 43: "NO NAME    "}), "DEAD-BEEF", ""},
-		{"empty", disk(nil), "", ""},
-		{"short", disk(map[int]string{0: "XFSB"})[:40], "00000000-0000-0000-0000-000000000000", ""},
-		{"nothing", nil, "", ""},
-	} {
-		if uuid, label := identify(c.head); uuid != c.uuid || label != c.label {
-			t.Errorf("%s: %q, %q; want %q, %q", c.name, uuid, label, c.uuid, c.label)
-		}
-	}
-}
-
 // FuzzPaths: whatever a path is like, it leads to a place in the root, the
 // same by this package's walk as by the kernel's.
 func FuzzPaths(f *testing.F) {

@@ -152,7 +152,7 @@ func (e fstabEntry) mount(point string) error {
 	var flags uintptr
 	var data []string
 	for _, o := range e.options {
-		switch f := mountFlag(o); {
+		switch f := MountFlag(o); {
 		case f != 0:
 			flags |= f
 		case forMount8(o):

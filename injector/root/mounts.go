@@ -275,13 +275,13 @@ func unescape(s string) string {
 func (mi mountInfo) flags() uintptr {
 	var flags uintptr
 	for _, o := range append(slices.Clone(mi.options), mi.super...) {
-		flags |= mountFlag(o)
+		flags |= MountFlag(o)
 	}
 	return flags &^ unix.MS_RDONLY
 }
 
-// mountFlag gives the flag for an option of mount(8), or 0.
-func mountFlag(option string) uintptr {
+// MountFlag gives the flag for an option of mount(8), or 0.
+func MountFlag(option string) uintptr {
 	switch option {
 	case "ro":
 		return unix.MS_RDONLY
