@@ -172,7 +172,7 @@ func clearAway(dir string, list []overlay) error {
 		}
 		err := unix.Unmount(dir+o.dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 		if err == nil && o.upper != dir+o.dir {
-			err = os.RemoveAll(filepath.Dir(o.upper))
+			err = unix.Rmdir(o.upper) // it is what tells ours from others'
 		}
 		errs = append(errs, err)
 	}
