@@ -88,7 +88,7 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 		return nil, usagef("boot: %v", err)
 	}
 	for _, f := range []struct{ name, value string }{{"image", o.image}, {"kernel", o.kernel}, {"initrd", o.initrd}} {
-		if f.value == "" {
+		if f.value == "" && !(f.name == "initrd" && o.efi) {
 			return nil, usagef("boot: --%s is missing", f.name)
 		}
 	}
@@ -125,7 +125,7 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 func (o *bootOptions) declare(flags *flag.FlagSet) {
 	flags.StringVar(&o.image, "image", "", "a raw disk image `file` with an ext root")
 	flags.StringVar(&o.kernel, "kernel", "", "the kernel `file` to boot")
-	flags.StringVar(&o.initrd, "initrd", "", "the initrd `file`, baked or not")
+	flags.StringVar(&o.initrd, "initrd", "", "the initrd `file`, baked or not; with --efi none is needed if the kernel is a unified kernel image")
 	flags.StringVar(&o.disk, "disk", "", "the guest's disk `file`: made from the image if it is not there, kept afterwards")
 	flags.StringVar(&o.keep, "keep", "", "keep the run's files in this `directory`")
 	flags.StringVar(&o.cache, "cache", defaultCache(), "a `directory` that remembers whether KVM works here")

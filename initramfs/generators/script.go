@@ -216,7 +216,8 @@ func clearsUp(stmt *syntax.Stmt) bool {
 	return only && clears
 }
 
-// mountsKernelFS tells whether a statement mounts /proc, /sys or /dev.
+// mountsKernelFS tells whether a statement mounts /proc, /sys or /dev, or /run,
+// where a mount would hide what the agent has there.
 func mountsKernelFS(stmt *syntax.Stmt) bool {
 	found := false
 	syntax.Walk(stmt, func(n syntax.Node) bool {
@@ -230,7 +231,7 @@ func mountsKernelFS(stmt *syntax.Stmt) bool {
 		words := literals(call)
 		if commandOf(words) == "mount" && !movesMount(words) {
 			found = found || slices.ContainsFunc(words, func(w string) bool {
-				return w == "/proc" || w == "/sys" || w == "/dev"
+				return w == "/proc" || w == "/sys" || w == "/dev" || w == "/run"
 			})
 		}
 		return true

@@ -11,7 +11,7 @@ import (
 // switch_root or run-init: Alpine's mkinitfs, and those made by hand. Such a
 // script offers no hooks, and so it is replaced by a copy with the calls in it.
 //
-// The early call comes behind the last mount of /proc, /sys or /dev. The late
+// The early call comes behind the last mount of /proc, /sys, /dev or /run. The late
 // one comes before every switch_root, and before the statements that clear up
 // for it by moving mounts away.
 type shellInit struct {

@@ -96,7 +96,9 @@ type Machine struct {
 	// Dir takes serial.log and capture.pcap of this boot.
 	Dir string
 	// Disk is the raw image that the guest writes to.
-	Disk, Kernel, Initrd string
+	Disk, Kernel string
+	// Initrd is empty for a unified kernel image, which has it.
+	Initrd string
 	// EFIVars is the file that keeps the variables of the machine's EFI
 	// firmware; see MakeEFIVars. Empty: the machine has a BIOS.
 	EFIVars string
@@ -119,6 +121,9 @@ func (m Machine) command(qmp string) []string {
 	if m.EFIVars != "" {
 		args = append(args, m.Arch.efi(m.EFIVars)...)
 	}
+	if m.Initrd != "" {
+		args = append(args, "-initrd", m.Initrd)
+	}
 	return append(args,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-qmp", "unix:"+qmp+",server=on,wait=off",
@@ -127,7 +132,7 @@ func (m Machine) command(qmp string) []string {
 		"-drive", "file="+m.Disk+",format=raw,if=none,id=disk,cache=unsafe",
 		"-device", "virtio-blk-pci,drive=disk",
 		"-device", "virtio-rng-pci",
-		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", strings.Join(m.Words, " "),
+		"-kernel", m.Kernel, "-append", strings.Join(m.Words, " "),
 	)
 }
 
