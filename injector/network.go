@@ -1,12 +1,9 @@
 package injector
 
 import (
-	"encoding/base64"
-
 	"boothook/injector/cloudconfig"
 	"boothook/injector/network"
 	"boothook/injector/plan"
-	"boothook/injector/userdata"
 	"boothook/netboot/instance"
 )
 
@@ -32,7 +29,10 @@ func (w *work) networkDocument(facts *plan.Facts) (doc *cloudconfig.Value, body 
 		return &cloudconfig.Value{}, nil
 	case given != "":
 		origin = "kernel command line"
-		body = w.wordNetwork(given)
+		var err error
+		if body, err = network.Word(given); err != nil {
+			w.problem(instance.Problem{Origin: origin, Message: err.Error()})
+		}
 	default:
 		base, _ := cloudconfig.Merge(nil, nil, nil, facts.CloudConfig) // its problems are known already
 		if own := base.Get("network"); own.Kind == cloudconfig.Map {
@@ -48,17 +48,4 @@ func (w *work) networkDocument(facts *plan.Facts) (doc *cloudconfig.Value, body 
 	doc, problems := network.Read(body, origin)
 	w.problem(problems...)
 	return doc, body
-}
-
-// wordNetwork decodes what stands on the kernel command line.
-func (w *work) wordNetwork(word string) []byte {
-	body, err := base64.StdEncoding.DecodeString(word)
-	if err == nil {
-		body, err = userdata.Plain(body, userdata.DefaultLimits())
-	}
-	if err != nil {
-		w.problem(instance.Problem{Origin: "kernel command line", Message: "network-config= cannot be decoded: " + err.Error()})
-		return nil
-	}
-	return body
 }

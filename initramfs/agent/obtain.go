@@ -14,6 +14,7 @@ import (
 
 	"boothook/initramfs/modules"
 	"boothook/injector"
+	netconfig "boothook/injector/network"
 	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
@@ -96,7 +97,10 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 			o.UdevWait = udevWait
 		}
 	}
-	if ip != "" {
+	if b.options.Net.IP == "" && !o.AdoptOnly {
+		b.described(&o)
+	}
+	if ip != "" && len(o.Configs) == 0 {
 		cfg, err := nic.ParseIP(ip)
 		if err != nil {
 			return nil, fmt.Errorf("ip=: %w", err)
@@ -125,6 +129,28 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		go b.loadDrivers(ctx)
 	}
 	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop}, nil
+}
+
+// described obeys network-config=, where it gives links addresses of their own
+// or makes VLANs. Whatever else there is does DHCP: names may be others here
+// than in the booted system. What is wrong with the word the injector says.
+func (b *boot) described(o *nic.Options) {
+	body, err := netconfig.Word(b.options.Source.NetworkConfig)
+	if err != nil || len(body) == 0 {
+		return
+	}
+	doc, _ := netconfig.Read(body, "")
+	for _, l := range netconfig.ForNow(doc) {
+		if l.Tag != 0 {
+			o.VLANs = append(o.VLANs, nic.VLAN{Name: l.Device, Over: l.Over, Tag: l.Tag})
+		}
+		if l.Prefix.IsValid() {
+			o.Configs = append(o.Configs, nic.Config{Device: l.Device, Method: nic.MethodStatic, Prefix: l.Prefix, Gateway: l.Gateway, DNS: l.DNS, MTU: l.MTU})
+		}
+	}
+	if len(o.Configs) > 0 {
+		o.Configs = append(o.Configs, nic.Config{Method: nic.MethodDHCP})
+	}
 }
 
 // matched says that such a source is among those to be asked.

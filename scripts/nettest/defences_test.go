@@ -1,0 +1,76 @@
+package nettest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A defence is a piece of the agent's source, and what it would be without.
+type defence struct{ file, old, new string }
+
+// defences are what the rows of TestFaults are held by. They are here so that
+// whoever changes the source hears of it at once.
+func defences() map[string]defence {
+	return map[string]defence{
+		"the budget": {"initramfs/agent/agent.go", "context.WithTimeout(ctx, b.options.Net.Timeout)",
+			"context.WithTimeout(ctx, 3*b.options.Net.Timeout)"},
+		"link events": {"netboot/nic/link.go", "case <-changed:",
+			"case <-func(chan struct{}) chan struct{} { return nil }(nil):\n\t\t\t_ = changed"},
+		"shunning servers": {"netboot/nic/dhcp4.go", "c.shunned[server] = true",
+			"c.shunned[server] = false"},
+		"asking again": {"netboot/fetch/errors.go", "return se.Code >= 500 || se.Code == 408 || se.Code == 425 || se.Code == 429 ||",
+			"return"},
+		"starting over": {"netboot/nic/worker.go", "m.logf(l, \"lost its carrier\")\n\t\t\tcontinue",
+			"return lease, err"},
+		"the on-link route": {"netboot/nic/configure.go", "k.Flags = unix.RTNH_F_ONLINK",
+			"k.Flags = 0"},
+		"hearing the chosen one only": {"netboot/nic/dhcp4.go", "&& m.ServerIdentifier().Equal(server)",
+			"&& server != nil"},
+		"the transaction's number": {"netboot/nic/dhcp4.go", "m.TransactionID != msg.TransactionID ||",
+			""},
+		"gateways that can be one": {"netboot/nic/ack.go", "ok && isUnicast(gw)",
+			"ok"},
+		"all NICs at once": {"netboot/nic/nic.go", "const maxLinks = 64",
+			"const maxLinks = 1"},
+		"considering new links": {"netboot/nic/events.go", "default:\n\t\t\tm.consider(l)",
+			"default:\n\t\t\tm.poke(l.Index)"},
+		"counting the bytes": {"netboot/fetch/http1.go", "return b.Bytes(), true, err",
+			"return b.Bytes(), true, nil"},
+		"the size limit": {"netboot/fetch/http1.go", "if n > uint64(limit) {",
+			"if n > uint64(limit)<<20 {"},
+		"counting redirects": {"netboot/fetch/fetch.go", "MaxRedirects = 5",
+			"MaxRedirects = 1 << 30"},
+		"the time of baking": {"initramfs/agent/sources.go", "NotBefore: notBefore()",
+			"NotBefore: time.Time{}"},
+		"identifying first": {"netboot/platform/table.go", `dmi("sys_vendor", is("Amazon EC2"))`,
+			`dmi("sys_vendor", prefix(""))`},
+		"the last call": {"initramfs/agent/obtain.go", "lastCallTime = 5 * time.Second",
+			"lastCallTime = time.Hour"},
+		"the last call's time": {"initramfs/agent/obtain.go", "lastCallTime = 5 * time.Second",
+			"lastCallTime = time.Second"},
+	}
+}
+
+// TestDefences: the source is still what the defences say.
+func TestDefences(t *testing.T) {
+	for name, d := range defences() {
+		if _, err := d.removed(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// removed is the text of the file without the defence.
+func (d defence) removed() (string, error) {
+	text, err := os.ReadFile(filepath.Join("../..", d.file))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(text), d.old); n != 1 {
+		return "", fmt.Errorf("%s has %q %d times, not once", d.file, d.old, n)
+	}
+	return strings.Replace(string(text), d.old, d.new, 1), nil
+}
