@@ -67,7 +67,8 @@ func (b *builder) wishes() {
 		}
 	}
 	if b.preset != "" && b.Facts.Init == plan.Systemd {
-		b.write(&b.Wishes[0], presets, b.preset).Append = false
+		b.put(&b.Wishes[0], plan.File, presets, b.preset)
+		b.whole()
 	}
 }
 
@@ -75,21 +76,21 @@ func isServiceName(s string) bool {
 	return s != "" && s[0] != '.' && !strings.ContainsAny(s, "/\x00\n ")
 }
 
-// link plans a link for a wish, remove the end of one, and write a file to
-// whose end body is added.
-func (b *builder) link(w *Wish, at, to string) {
-	b.write(w, at, "").Target = to
-	b.last().Kind = plan.Link
+// put plans a step for a wish: a link to text, the removal of what is there, or
+// a file to whose end text is added.
+func (b *builder) put(w *Wish, kind plan.Kind, at, text string) {
+	s := plan.Step{Kind: kind, Path: at, Why: *w.Why}
+	switch kind {
+	case plan.Link:
+		s.Target = text
+	case plan.File:
+		s.Body, s.Mode, s.Append = []byte(text), 0o644, text != ""
+	}
+	b.step(&s)
 }
 
-func (b *builder) remove(w *Wish, at string) { b.write(w, at, "").Kind = plan.Remove }
-
-func (b *builder) write(w *Wish, at, body string) *plan.Step {
-	b.step(&plan.Step{Kind: plan.File, Path: at, Body: []byte(body), Append: body != "", Mode: 0o644, Why: *w.Why})
-	return b.last()
-}
-
-func (b *builder) last() *plan.Step { return &b.result.Steps[len(b.result.Steps)-1] }
+// whole makes a file of the last step, for all that is there.
+func (b *builder) whole() { b.result.Steps[len(b.result.Steps)-1].Append = false }
 
 // wish plans one, and says why it cannot.
 func (b *builder) wish(w *Wish) string {
@@ -107,7 +108,7 @@ func (b *builder) wish(w *Wish) string {
 		if w.Do == Enable {
 			return "upstart starts every job that is there"
 		}
-		b.write(w, upstartDir+"/"+w.Name+".override", "manual\n")
+		b.put(w, plan.File, upstartDir+"/"+w.Name+".override", "manual\n")
 		return ""
 	case plan.Sysvinit:
 	case plan.OpenRC:
@@ -126,19 +127,19 @@ func (b *builder) wish(w *Wish) string {
 			return nothing
 		}
 		for _, l := range links {
-			b.remove(w, l)
+			b.put(w, plan.Remove, l, "")
 			if start == "" { // as update-rc.d does, so that it stays so
-				b.link(w, path.Dir(l)+"/K01"+w.Name, "../init.d/"+w.Name)
+				b.put(w, plan.Link, path.Dir(l)+"/K01"+w.Name, "../init.d/"+w.Name)
 			}
 		}
 	} else if _, ok := b.find(file); !ok {
 		return "there is no such service"
 	} else if start != "" {
-		b.link(w, start+w.Name, strings.TrimSuffix(file, "/run"))
+		b.put(w, plan.Link, start+w.Name, strings.TrimSuffix(file, "/run"))
 	} else if len(links) == 0 {
-		b.write(w, legacyOrdering, "")
+		b.put(w, plan.File, legacyOrdering, "")
 		for _, level := range [...]string{"2", "3", "4", "5"} {
-			b.link(w, "/etc/rc"+level+".d/S98"+w.Name, "../init.d/"+w.Name)
+			b.put(w, plan.Link, "/etc/rc"+level+".d/S98"+w.Name, "../init.d/"+w.Name)
 		}
 	}
 	return ""
@@ -173,7 +174,7 @@ func (b *builder) runlevel(w *Wish) string {
 	}
 	switch b.Facts.Init {
 	case plan.Upstart:
-		b.write(w, upstartDir+"/rc-sysinit.override", "env DEFAULT_RUNLEVEL="+w.Name+"\n")
+		b.put(w, plan.File, upstartDir+"/rc-sysinit.override", "env DEFAULT_RUNLEVEL="+w.Name+"\n")
 	case plan.Sysvinit:
 		text, _ := b.Root.ReadFileMax("/etc/inittab", maxUnit)
 		lines := strings.Split(string(text), "\n")
@@ -183,7 +184,8 @@ func (b *builder) runlevel(w *Wish) string {
 				lines[i] = strings.Join(f, ":")
 			}
 		}
-		b.write(w, "/etc/inittab", strings.Join(lines, "\n")).Append = false
+		b.put(w, plan.File, "/etc/inittab", strings.Join(lines, "\n"))
+		b.whole()
 	default:
 		return "init " + string(b.Facts.Init) + " has no numbered runlevels"
 	}
@@ -230,13 +232,13 @@ func (b *builder) systemdWish(w *Wish) string {
 		w.Name += ".service"
 	}
 	if w.Do == Mask {
-		b.link(w, systemdUnits+"/"+w.Name, "/dev/null")
+		b.put(w, plan.Link, systemdUnits+"/"+w.Name, "/dev/null")
 		return ""
 	}
 	disabled := false
 	if w.Do == Disable {
 		for _, l := range b.links(systemdUnits, w.Name) {
-			b.remove(w, l)
+			b.put(w, plan.Remove, l, "")
 			disabled = true
 		}
 	}
@@ -260,7 +262,7 @@ func (b *builder) systemdWish(w *Wish) string {
 		return "there is no such unit"
 	}
 	if w.Do == Target {
-		b.link(w, systemdUnits+"/default.target", file)
+		b.put(w, plan.Link, systemdUnits+"/default.target", file)
 	} else if !b.install(w, file, text, of) && w.Do == Enable {
 		return "its [Install] section does not say by what it is wanted"
 	}
@@ -305,9 +307,9 @@ func (b *builder) install(w *Wish, file, text, of string) (any bool) {
 			}
 			any = true
 			if w.Do == Enable {
-				b.link(w, at, file)
+				b.put(w, plan.Link, at, file)
 			} else if key == "Alias" {
-				b.remove(w, at)
+				b.put(w, plan.Remove, at, "")
 			}
 		}
 	}
