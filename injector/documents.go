@@ -79,6 +79,17 @@ func Prepare(ctx context.Context, inst instance.Instance, get Getter) Prepared {
 	return p
 }
 
+// recall decodes what is stored: a document that includes something, which
+// cannot be fetched now, is taken as it was when it could.
+func (p *Prepared) recall(flat [3][]byte) {
+	for i, d := range p.documents() {
+		if len(d.answers) > 0 && len(flat[i]) > 0 {
+			d.body, d.answers = flat[i], nil
+			d.complete(func(userdata.Want) (func() ([]byte, error), bool) { return nil, false })
+		}
+	}
+}
+
 // finish answers from the root what only the root can answer: files, and
 // addresses that are fetched once in an instance's life. Those that nothing
 // is kept of are fetched now.

@@ -190,6 +190,7 @@ func (w *work) recognise() error {
 		}
 		w.warn("the source did not answer, so the data stored in the root are used")
 		p := Prepare(context.Background(), stored, nil)
+		p.recall(w.known.Processed())
 		w.prepared = &p
 	}
 	again := state.AgainInstance

@@ -371,12 +371,13 @@ func TestIncludes(t *testing.T) {
 	l.write(filepath.Join(www, "hook"), "#cloud-boothook\n#!/bin/sh\necho included >>/order\n")
 	l.write(filepath.Join(www, "once"), "#cloud-boothook\n#!/bin/sh\necho once >>/order\n")
 	l.serve("", "busybox", "httpd", "-f", "-v", "-p", "10.9.0.1:8000", "-h", www)
-	l.ec2(fmt.Sprintf("#include\nhttp://%[1]s:8000/hook\nhttp://%[1]s:8000/gone\nfile:///etc/more\n#include-once\nhttp://%[1]s:8000/once\n", name),
+	stop := l.ec2(fmt.Sprintf("#include\nhttp://%[1]s:8000/hook\nhttp://%[1]s:8000/gone\nfile:///etc/more\n#include-once\nhttp://%[1]s:8000/once\n", name),
 		"i-0000bbbb", "meta")
 	root := l.newRoot()
+	sysfs, _ := l.machine("i-0000bbbb")
 	l.write(filepath.Join(root, "etc/more"), "#cloud-boothook\n#!/bin/sh\necho from the root >>/order\n")
 
-	r, log := l.agent(root, "boothook.source=ec2 boothook.timeout=30s")
+	r, log := l.agent(root, "boothook.timeout=30s", "--sys", sysfs)
 	if got := l.read(root, "order"); got != "included\nfrom the root\nonce\n" {
 		t.Errorf("hooks ran as %q\n%s", got, log)
 	}
@@ -388,9 +389,20 @@ func TestIncludes(t *testing.T) {
 	if err := os.Remove(filepath.Join(www, "once")); err != nil {
 		t.Fatal(err)
 	}
-	_, log = l.agent(root, "boothook.source=ec2 boothook.timeout=30s")
+	_, log = l.agent(root, "boothook.timeout=30s", "--sys", sysfs)
 	if got := l.read(root, "order"); got != "included\nfrom the root\nonce\nincluded\nfrom the root\nonce\n" {
 		t.Errorf("second boot: hooks ran as %q\n%s", got, log)
+	}
+
+	// With the service dead, what was included is what it was.
+	stop()
+	l.write(filepath.Join(www, "hook"), "#cloud-boothook\n#!/bin/sh\necho changed >>/order\n")
+	if err := os.Remove(filepath.Join(root, "order")); err != nil {
+		t.Fatal(err)
+	}
+	_, log = l.agent(root, "boothook.timeout=3s", "--sys", sysfs)
+	if got := l.read(root, "order"); got != "included\nfrom the root\nonce\n" {
+		t.Errorf("dead service: hooks ran as %q\n%s", got, log)
 	}
 }
 

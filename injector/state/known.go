@@ -113,6 +113,22 @@ func (k *Known) Stored() (instance.Instance, bool) {
 	return i, true
 }
 
+// Processed gives the documents of the instance that was recorded (user-data,
+// vendor-data, vendor-data2) as flat MIME messages, in which what they include
+// is what it was then. One that is gone or was changed is nil.
+func (k *Known) Processed() (flat [3][]byte) {
+	for i, path := range processedFiles(k.ID) {
+		flat[i] = k.bodies[path]
+	}
+	return flat
+}
+
+// processedFiles are where those are stored, for the safe id.
+func processedFiles(id string) [3]string {
+	dir := InstanceDir(id)
+	return [3]string{dir + "/user-data.txt.i", dir + "/vendor-data.txt.i", dir + "/vendor-data2.txt.i"}
+}
+
 // A bodyFile says where one body of an instance is stored.
 type bodyFile struct {
 	path string
@@ -208,20 +224,27 @@ func (r *reader) record() (*Record, map[string][]byte) {
 		r.problem(recordPath, "damaged: %v", err)
 		return nil, nil
 	}
+	id := safeOrEmpty(rec.Instance.ID)
+	var paths []string
+	for _, b := range bodyFiles(id, &rec.Instance) {
+		paths = append(paths, b.path)
+	}
+	processed := processedFiles(id)
+	paths = append(paths, processed[:]...)
 	bodies := map[string][]byte{}
-	for _, b := range bodyFiles(safeOrEmpty(rec.Instance.ID), &rec.Instance) {
-		want, has := rec.Digests[b.path]
+	for _, path := range paths {
+		want, has := rec.Digests[path]
 		if !has {
 			continue
 		}
-		body, ok := r.read(b.path, MaxBody)
+		body, ok := r.read(path, MaxBody)
 		switch {
 		case !ok:
-			r.problem(b.path, "stored data are gone")
+			r.problem(path, "stored data are gone")
 		case fingerprint(body) != want:
-			r.problem(b.path, "stored data are not those that were applied")
+			r.problem(path, "stored data are not those that were applied")
 		default:
-			bodies[b.path] = body
+			bodies[path] = body
 		}
 	}
 	return rec, bodies

@@ -111,6 +111,11 @@ func marshalRecord(id string, c *Content) ([]byte, error) {
 			rec.Digests[b.path] = fingerprint(*b.body)
 		}
 	}
+	for i, body := range [...][]byte{c.Processed, c.VendorProcessed, c.Vendor2Processed} {
+		if len(body) > 0 {
+			rec.Digests[processedFiles(id)[i]] = fingerprint(body)
+		}
+	}
 	body, err := json.MarshalIndent(rec, "", "\t")
 	if err != nil {
 		return nil, fmt.Errorf("encode record: %w", err)
