@@ -15,9 +15,9 @@ LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapelen=32,variablemakethreshold=0'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS := net boot powercut faults bench package
+TAGS := net boot inits powercut faults bench package
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-faults test-matrix bench-bake package test-package test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix bench-bake package test-package test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -57,8 +57,11 @@ test-boot: build ## QEMU boots (root)
 test-early: setup build ## the table of what the first boot obeys, with the boots behind it (long, root)
 	$(GO) test -count=1 -v -timeout 30m -tags boot -run TestEarly ./scripts/boottest
 
+test-inits: setup build ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
+	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit' ./scripts/boottest
+
 test-faults: setup build ## the fault table of the network, on a quiet machine (long, root)
-	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady' ./scripts/nettest
+	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest
 
 bench: setup build ## the agent beside a shell script and ignition (long, root)
 	scripts/bench
