@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
 
 	"boothook/initramfs/modules"
 	"boothook/injector"
@@ -191,19 +190,12 @@ func anyExists(paths ...string) bool {
 // drivers gives what loads kernel modules; nil where there are none.
 func (b *boot) drivers() *modules.Loader {
 	b.loading.Do(func() {
-		var name unix.Utsname
-		if err := unix.Uname(&name); err != nil {
-			b.log.Warnf("load drivers: uname: %v", err)
-			return
-		}
-		index, err := modules.ReadIndex(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
+		loader, err := modules.Running(func(line string) { b.log.Debugf("%s", line) })
 		if err != nil {
 			b.log.Warnf("load drivers: %v", err)
 			return
 		}
-		cmdline, _ := readSome("/proc/cmdline", maxCmdline) // without it there are no parameters
-		b.loader = modules.NewLoader(index, modules.ReadPolicy("/", string(cmdline)),
-			func(line string) { b.log.Debugf("%s", line) })
+		b.loader = loader
 	})
 	return b.loader
 }
