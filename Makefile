@@ -17,7 +17,7 @@ AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapel
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix bench-bake package test-package test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm64 bench-bake bench-initrd package test-package test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -67,7 +67,15 @@ bench: setup build ## the agent beside a shell script and ignition (long, root)
 	scripts/bench
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
+	scripts/setup binutils systemd-boot-efi
 	scripts/matrix
+
+test-arm64: setup build ## bake and boot Debian for arm64 (long)
+	scripts/setup qemu-efi-aarch64 qemu-system-arm qemu-user-static
+	scripts/matrix arm64/initramfs-tools
+
+bench-initrd: setup ## what each generator's initrd takes longer with the agent (long, root)
+	$(GO) test -count=1 -v -timeout 3h -tags boot,bench -run '^TestInitrdCost$$' ./scripts/boottest
 
 bench-bake: build ## time, memory and bytes of baking, beside cat (root, for the initrds)
 	$(GO) run ./scripts/bakecost $$(scripts/initrds trixie)/mkosi $$(scripts/image plain)/initrd.img
