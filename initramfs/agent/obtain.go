@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-
 	"boothook/initramfs/modules"
 	"boothook/injector"
 	netconfig "boothook/injector/network"
