@@ -2,7 +2,9 @@ package generators
 
 import (
 	"os/exec"
+	"path"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,4 +28,43 @@ func TestInstalledScripts(t *testing.T) {
 			t.Errorf("%s: %v: %s", file, err, out)
 		}
 	}
+}
+
+// mkinitramfs gives the names of a stage's scripts to tsort(1), each as a pair
+// with itself if it waits for no other. Ours must come out where bake puts them.
+func TestInstalledOrder(t *testing.T) {
+	for _, others := range [][2]string{
+		{"all_generic_ide blacklist keymap udev", "udev"},
+		{"", "overlayroot udev"},
+		{"udev", "plymouth udev zz-last"},
+		{"framebuffer", ""},
+	} {
+		top, bottom := sorted(t, others[0], ownEarly), sorted(t, others[1], ownLate)
+		base := debian(map[string]string{"init-top": order("init-top", top...), "init-bottom": order("init-bottom", bottom...)})
+		base = append(base, script(ownEarly, initramfsToolsEarly), script(ownLate, initramfsToolsLate))
+		if err := (initramfsTools{}).Check(treeOf(t, base...)); err != nil {
+			t.Error(err)
+		}
+		if top[0] != path.Base(ownEarly) {
+			t.Errorf("the early call is not the first of %q", top)
+		}
+		if i := slices.Index(bottom, "overlayroot"); i > slices.Index(bottom, path.Base(ownLate)) {
+			t.Errorf("the late call comes before overlayroot in %q", bottom)
+		}
+	}
+}
+
+func sorted(t *testing.T, others, own string) []string {
+	t.Helper()
+	var pairs strings.Builder
+	for _, name := range append(strings.Fields(others), path.Base(own)) {
+		pairs.WriteString(name + " " + name + "\n")
+	}
+	cmd := exec.Command("tsort")
+	cmd.Stdin = strings.NewReader(pairs.String())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
 }
