@@ -22,6 +22,7 @@ import (
 	"boothook/initramfs/modules"
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
+	"boothook/injector"
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
 	"boothook/netboot/platform"
@@ -143,6 +144,7 @@ func (b *boot) run(ctx context.Context) *report.Report {
 		b.fail("root", err)
 	} else {
 		b.mark("root is mounted")
+		b.tell("looking at the root", injector.ApplyTime)
 		if !b.settled(ctx, root) {
 			b.customize(ctx, root, s)
 		}

@@ -114,8 +114,12 @@ func (b *boot) remember(ctx context.Context, hint string) {
 }
 
 // settled says that the root has all of this machine's instance and no hooks,
-// so that nothing need be asked; then it is in the report.
+// so that nothing need be asked; then it is in the report. Where the root is to
+// keep the network, there has to be one.
 func (b *boot) settled(ctx context.Context, dir string) bool {
+	if b.options.Net.Keep {
+		return false
+	}
 	var inst *instance.Instance
 	recall := func(r *root.Root) error {
 		options := b.injection(&obtained{}, nil)

@@ -48,7 +48,7 @@ func TestKnown(t *testing.T) {
 		{name: "again", words: "boothook.again=boot", hint: mine, sign: thisMachine},
 		{name: "a dry run", words: "boothook=dry-run", hint: mine, sign: thisMachine},
 		{name: "signatures required", words: "boothook.verify=require", hint: mine, sign: thisMachine},
-		{name: "the network is to stay", words: "boothook.net=keep", hint: mine, sign: thisMachine, settled: true},
+		{name: "the network is to stay", words: "boothook.net=keep", hint: mine, sign: thisMachine},
 		{name: "another source is named", words: "boothook.source=openstack", hint: mine, sign: thisMachine},
 		{name: "from another source", hint: mine, sign: thisMachine, source: "gce", held: true},
 		{name: "a volume", words: "boothook.source=nocloud", hint: mine, sign: thisMachine, source: "nocloud"},
