@@ -155,12 +155,23 @@ type included struct {
 	size  int
 }
 
-// add reads a file through links, and gives it its place: a library that is
-// named by several links comes once for each.
+// add reads a file and gives it its place. A link that is to have the same
+// name stays one, and brings along what it leads to.
 func (c *included) add(name, at string) error {
 	at = filepath.Clean("/" + at)
 	if _, there := c.files[at]; there {
 		return nil
+	}
+	if target, err := os.Readlink(name); err == nil && at == name {
+		// As the image will have it, where no directory is a link.
+		to := target
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(name), to)
+		}
+		if _, err := os.Stat(to); err == nil {
+			c.files[at] = archive.File{Name: at, Mode: archive.TypeSymlink | 0o777, Data: []byte(target)}
+			return c.add(to, to)
+		}
 	}
 	info, err := os.Stat(name)
 	if err != nil {

@@ -23,8 +23,8 @@ func DefaultModules() []string {
 }
 
 // rootModules are what a root can be on beside what DefaultModules has: disks,
-// file systems, and what lies between them.
-const rootModules = "ahci ata_piix mptspi mptsas megaraid_sas mpt3sas virtio_console xen_scsifront " +
+// file systems, and what lies between them. No device asks for VLANs' module.
+const rootModules = "8021q ahci ata_piix mptspi mptsas megaraid_sas mpt3sas virtio_console xen_scsifront " +
 	"ext4 xfs btrfs squashfs erofs overlay loop dm_mod dm_crypt dm_verity dm_snapshot dm_thin_pool crc32c_intel crc32c"
 
 // BuildModules lists what any of the machines may need that a whole initramfs

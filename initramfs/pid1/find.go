@@ -171,7 +171,7 @@ func (s *search) look(ctx context.Context) (string, error) {
 			return blkid.Node(s.dev, name), nil
 		}
 	}
-	return "", nil
+	return s.direct(), nil // an assembler may have made a link
 }
 
 // direct finds a device that needs no looking into others: by its path, or by

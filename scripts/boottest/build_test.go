@@ -142,6 +142,18 @@ func TestBuildWithoutARoot(t *testing.T) {
 	}
 }
 
+// TestBuildHandsOver: a LUKS container goes to the program that was put in for
+// it, and what that makes of it is the root.
+func TestBuildHandsOver(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "assemble")
+	check(t, os.WriteFile(script, []byte("#!/bin/busybox sh\n"+
+		"echo assembling $1 $2\n/bin/busybox mkdir -p /dev/mapper\n/bin/busybox ln -s /dev/vda1 /dev/mapper/opened\n"), 0o755))
+	k := findKernel(t, "bookworm")
+	initrd := k.build(t, tools(t, nil), "--include", "/bin/busybox", "--include", script+"=/usr/lib/boothook/assemble")
+	wantLines(t, k.lightBoot(t, initrd, manyRoots(t), "512", "boothook=off", "root=/dev/mapper/opened"),
+		"assembling crypto_LUKS /dev/vda6", "on / type ext4 (ro,")
+}
+
 // TestBuildRescue: a root that does not come ends in u-root's shell, which has
 // u-root's commands; what is typed is run there.
 func TestBuildRescue(t *testing.T) {
