@@ -216,13 +216,20 @@ func (b *boot) leaveNetwork(n *network) {
 // block devices are there now, so volumes are looked at first, unless the
 // network has answered already.
 func (b *boot) take(s *search) obtained {
+	var no *obtained
 	select {
 	case a := <-s.got:
-		return a
+		if a.err == nil {
+			return a
+		}
+		no = &a
 	default:
 	}
 	if a, ok := b.local(s.budget); ok {
 		return a
+	}
+	if no != nil {
+		return *no
 	}
 	if !b.wantsNetwork() {
 		return obtained{err: errNoAnswer}
