@@ -42,7 +42,9 @@ install() {
 boothook_install_settings() {
 	local root=${dracutsysrootdir-} bundle
 	mkdir -p "$initdir$boothook_settings"
-	cp -a "$root$boothook_settings/." "$initdir$boothook_settings/"
+	if [[ -d $root$boothook_settings ]]; then
+		cp -a "$root$boothook_settings/." "$initdir$boothook_settings/"
+	fi
 	rm -f "$initdir$boothook_settings"/{modules,cmdline}
 	if [[ -e $root$boothook_settings/cmdline ]]; then
 		sed '/^[[:space:]]*#/d' "$root$boothook_settings/cmdline" | tr -s '[:space:]' ' ' >"$initdir$boothook_settings/cmdline"
