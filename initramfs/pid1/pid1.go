@@ -41,6 +41,8 @@ const (
 	// lateTime bounds the late call, which bounds each stage of the worker
 	// itself and all together to an hour.
 	lateTime = time.Hour + time.Minute
+	// endTime bounds the wait for the end of what was killed.
+	endTime = 5 * time.Second
 )
 
 // IsInit says that a program started with these arguments is the init of an
@@ -106,7 +108,8 @@ func (s *system) boot(ctx context.Context) error {
 		}
 	}
 	stop()
-	if s.wait(early, earlyTime) == nil && options.Mode != words.Off {
+	_ = s.wait(early, earlyTime) // whatever it was, the late call reports it
+	if options.Mode != words.Off {
 		s.customize()
 	}
 	return s.pivot()
@@ -170,6 +173,7 @@ func (s *system) customize() {
 // hang. A program whose name begins with "@" serves the root file system and
 // stays (systemd's "Root Storage Daemons").
 func (s *system) endOthers() {
+	end := time.Now().Add(endTime)
 	processes, _ := os.ReadDir("/proc") // it is there, for so are the kernel's words
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())
@@ -184,6 +188,17 @@ func (s *system) endOthers() {
 			continue
 		}
 		s.log.Warnf("%s is still running, and is killed", name)
-		_ = unix.Kill(pid, unix.SIGKILL) // it may have ended by now
+		kill(pid, time.Until(end))
 	}
+}
+
+// kill kills a process and waits for its end.
+func kill(pid int, within time.Duration) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	_ = unix.Kill(pid, unix.SIGKILL) // it may have ended by now
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, max(0, int(within.Milliseconds())))
 }

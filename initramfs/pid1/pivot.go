@@ -40,10 +40,23 @@ func (s *system) pivot() error {
 		return err
 	}
 	s.endOthers()
+	s.settle()
 	if err := switchRoot(); err != nil {
 		return fmt.Errorf("switch root: %w", err)
 	}
 	return os.NewSyscallError("exec "+argv[0], syscall.Exec(argv[0], argv, os.Environ()))
+}
+
+// settle makes a read-only root read-only again where a worker that was killed
+// has left it writable, so that init can check it.
+func (s *system) settle() {
+	flags, _ := mountFlags(s.options.Root.Flags, s.options.Root.ReadWrite)
+	if flags&unix.MS_RDONLY == 0 {
+		return
+	}
+	if err := unix.Mount("", target, "", flags|unix.MS_REMOUNT, ""); err != nil {
+		s.log.Warnf("make the root read-only again: %v", err)
+	}
 }
 
 // initArgs is the real init and what it is called with: what the kernel called
