@@ -71,7 +71,8 @@ func (t *task) openRCCommand(file string) string {
 		out += "supervisor=supervise-daemon\nrespawn_delay=0\nrespawn_max=" + strconv.FormatInt(limit[0], 10) +
 			"\nrespawn_period=" + strconv.FormatInt(limit[1], 10) + "\n"
 	default:
-		out += "command_background=yes\n"
+		// The process is no /bin/sh any more, by which OpenRC would look for it.
+		out += "command_background=yes\nstop() { ebegin \"Stopping " + t.name + "\"; start-stop-daemon --stop --retry $retry --pidfile $pidfile; eend $?; }\n"
 	}
 	return out
 }
