@@ -74,8 +74,8 @@ func (w *world) bootOrder(t *testing.T, o order, paths ...string) *boot {
 			"sysinit":   "systemctl show -P ActiveEnterTimestampMonotonic sysinit.target",
 			"stat":      statScript(paths),
 			// For roots that have a cloud-init.
-			"cloud-init":     "cloud-init status --long",
-			"cloud-init-ran": "cat /var/log/cloud-init.log /var/log/cloud-init-output.log /run/cloud-init/status.json 2>/dev/null; journalctl -b -q -o cat --no-pager -t cloud-init",
+			"cloud-init":     "timeout 60 cloud-init status --wait; echo exit $?; cat /run/cloud-init/result.json",
+			"cloud-init-ran": "cat /var/log/cloud-init.log /var/log/cloud-init-output.log 2>/dev/null; journalctl -b -q -o cat --no-pager -t cloud-init",
 		},
 	})
 }
