@@ -6,5 +6,5 @@
 // The tests have the build tag "net", need root, what scripts/setup installs
 // and the binaries of "make build". Run them by "make test-net". Those that take
 // minutes and want a quiet machine have one tag more: "faults" ("make
-// test-faults") and "bench" ("make bench").
+// test-faults"; VLANs, in QEMU, are among them) and "bench" ("make bench").
 package nettest

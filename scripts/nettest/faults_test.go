@@ -289,10 +289,14 @@ func redirect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, r.URL.Path, http.StatusFound)
 }
 
-// flap pulls the cable and puts it back some times; then a server comes.
+// flap pulls the cable, each time when the machine has just asked something,
+// and puts it back; then a server comes.
 func flap(l *lab) {
 	for range 3 {
-		time.Sleep(200 * time.Millisecond)
+		before := l.wire.frames()
+		for n := 0; n < 300 && l.wire.frames() == before; n++ { // a machine that has given up asks nothing
+			time.Sleep(10 * time.Millisecond)
+		}
 		l.wire.plug(l.t, false)
 		time.Sleep(200 * time.Millisecond)
 		l.wire.plug(l.t, true)
