@@ -177,3 +177,19 @@ func TestEventsMakeItLookAgain(t *testing.T) {
 		t.Errorf("what there was instead: %v", err)
 	}
 }
+
+// FuzzParseRoot: whatever stands in root=, it is one of the forms or an error.
+func FuzzParseRoot(f *testing.F) {
+	for _, root := range []string{"UUID=a", `/dev/disk/by-label/a\x20b\x`, "254:1", "nfs:a:b", "PARTUUID=a/PARTNROFF=1", `LABEL="`} {
+		f.Add(root)
+	}
+	f.Fuzz(func(t *testing.T, root string) {
+		w, err := parseRoot(root)
+		if (err == nil) == (w == wish{}) {
+			t.Errorf("%q: %v, %v", root, w, err)
+		}
+		if w.tag == "dev" && !strings.HasPrefix(w.value, "/") {
+			t.Errorf("%q: %v", root, w)
+		}
+	})
+}

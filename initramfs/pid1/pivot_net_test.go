@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"boothook/initramfs/agent"
 )
 
 // asInit says that this process is the init of a namespace, in which
@@ -36,6 +38,8 @@ func TestSwitchRoot(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, want := range []string{
+		"left: signal: killed <nil>\n",          // what the initramfs has left running
+		"storage: <nil>\n",                      // but not what serves the root
 		"root: dev proc real run\n",             // the new root, which has no /sys
 		"proc 1: true",                          // moved along, of this namespace
 		"run: initramfs\n",                      // what was written there before
@@ -51,6 +55,11 @@ func TestSwitchRoot(t *testing.T) {
 
 // pivotIn makes dir an initramfs, pivots, and prints what there is.
 func pivotIn(dir string) error {
+	left, storage := exec.Command("sleep", "600"), exec.Command("sleep", "600")
+	storage.Args[0] = "@storage"
+	if err := errors.Join(left.Start(), storage.Start()); err != nil {
+		return err
+	}
 	outside := filepath.Join(dir, "outside")
 	first := filepath.Join(dir, "initramfs")
 	if err := errors.Join(
@@ -72,6 +81,13 @@ func pivotIn(dir string) error {
 	}
 	if err := errors.Join(unix.Chdir(first), unix.Mount(".", "/", "", unix.MS_MOVE, ""), unix.Chroot("."), mountBase(),
 		os.WriteFile("/run/initramfs", nil, 0o644)); err != nil {
+		return err
+	}
+	(&system{log: agent.NewLog(false, os.Stdout)}).endOthers()
+	state, err := left.Process.Wait()
+	fmt.Println("left:", state, err)
+	fmt.Println("storage:", unix.Kill(storage.Process.Pid, 0))
+	if err := storage.Process.Kill(); err != nil {
 		return err
 	}
 	old, err := os.Open("/")
