@@ -5,8 +5,9 @@
 // user-data while the root device is still being found. The late call hands it
 // the root; the worker runs the hooks, applies the plan, puts the network back
 // and writes the report, and the late call returns to the initrd, which
-// pivots. Whatever goes wrong in the worker costs the customization, never the
-// boot.
+// pivots. A known instance without hooks needs none of this, and where a hint
+// of that is kept outside the root, not even a packet (known.go). Whatever
+// goes wrong in the worker costs the customization, never the boot.
 package agent
 
 import (
