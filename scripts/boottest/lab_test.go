@@ -185,6 +185,8 @@ type machine struct {
 	initrd string
 	dmi    vm.DMI
 	words  string
+	// efiVars is the file of the EFI firmware's variables; "" for a BIOS.
+	efiVars string
 	// key lets the test in, at port. knownHosts, if set, names the host key
 	// that the guest must have.
 	key        vm.Key
@@ -219,7 +221,7 @@ func (w *world) start(ctx context.Context, t *testing.T, m machine) *vm.Guest {
 	}
 	guest, err := vm.Start(ctx, vm.Machine{
 		Network: w.network, Dir: t.TempDir(), Disk: w.disk, Kernel: w.image.kernel, Initrd: m.initrd,
-		Words: words, DMI: m.dmi, Accel: a, MemoryMB: 768, Probe: []int{22, m.port},
+		EFIVars: m.efiVars, Words: words, DMI: m.dmi, Accel: a, MemoryMB: 768, Probe: []int{22, m.port},
 	})
 	check(t, err)
 	t.Logf("to reproduce: %s", guest.Command)
