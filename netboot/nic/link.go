@@ -30,7 +30,8 @@ type link struct {
 	before *snapshot
 	// reply is what a DHCPv6 server has given and must be given back.
 	reply *dhcpv6.Message
-	// leased says that it has brought a lease for IPv4, of others' making.
+	// leased says that it has brought a lease for IPv4, of others' making, or
+	// is to bring none.
 	leased atomic.Bool
 
 	mu      sync.Mutex // guards what follows

@@ -47,7 +47,8 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 	}
 	m.makeVLANs(l)
 	if c := configFor(m.opts.Configs, attrs); c == nil || c.Method == MethodOff {
-		return // all that it is for are the VLANs
+		l.leased.Store(true) // all that it is for are the VLANs
+		return
 	}
 	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
 		m.restoreSysctls(l)
