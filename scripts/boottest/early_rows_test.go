@@ -103,9 +103,9 @@ func sysvinitRows() []earlyRow {
 			proof: "what init says", want: "INIT: Entering runlevel: 3", without: "INIT: Entering runlevel: 2"},
 		{item: "disabled service", userData: `boothook: {disable: [ssh]}`,
 			proof: "what its script says when it starts", want: "none", without: "Starting OpenBSD Secure Shell server: sshd"},
-		{item: "service, enabled", userData: `write_files: [{path: /etc/init.d/early, permissions: "0755", content: "#!/bin/sh\necho \"early: $1\" >/dev/console\n"}]` +
+		{item: "service, enabled", userData: `write_files: [{path: /etc/init.d/early, permissions: "0755", content: "#!/bin/sh\necho \"service of mine: $1\" >/dev/console\n"}]` +
 			"\nboothook: {enable: [early]}",
-			proof: "what its script says", want: "early: start", without: "none"},
+			proof: "what its script says", want: "service of mine: start", without: "none"},
 		{item: "hostname, at the first getty", userData: `hostname: early-host`,
 			proof: "its first prompt", want: "early-host login:", without: "debian login:"},
 	}

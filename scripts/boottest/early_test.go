@@ -102,7 +102,7 @@ func TestEarlySysvinit(t *testing.T) {
 		seen := map[string]string{"hostname, at the first getty": strings.TrimSpace(prompt.Text)}
 		for item, form := range map[string]string{
 			"runlevel": `INIT: Entering runlevel: \d`, "disabled service": `Starting OpenBSD Secure Shell server: sshd`,
-			"service, enabled": `early: \w+`,
+			"service, enabled": `service of mine: \w+`,
 		} {
 			seen[item] = "none"
 			for _, l := range guest.Console.Lines() {
