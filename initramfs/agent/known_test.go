@@ -17,6 +17,7 @@ import (
 const (
 	thisMachine  = "board_asset_tag=i-0123456789abcdef0"
 	otherMachine = "board_asset_tag=i-0fedcba9876543210"
+	aHook        = "#cloud-boothook\n#!/bin/sh\n"
 )
 
 // TestKnown is the known-instance rule as a table: when packets are held back
@@ -30,7 +31,7 @@ func TestKnown(t *testing.T) {
 		hint  string // what the initrd says
 		// What the root is: "" for nobody's, else the sign in its record.
 		sign, source  string
-		hooks         bool
+		userData      string // "" is a script
 		held, settled bool
 	}{
 		{name: "a first boot"},
@@ -40,8 +41,10 @@ func TestKnown(t *testing.T) {
 		{name: "known, with another machine's hint", hint: other, sign: thisMachine, settled: true},
 		{name: "known, with a damaged hint", hint: mine[1:], sign: thisMachine, settled: true},
 		{name: "known, with too long a hint", hint: strings.Repeat(" ", maxHint) + mine, sign: thisMachine, settled: true},
-		{name: "with hooks", sign: thisMachine, hooks: true},
-		{name: "with hooks, and a stale hint", hint: mine, sign: thisMachine, hooks: true, held: true},
+		{name: "with hooks", sign: thisMachine, userData: aHook},
+		{name: "with hooks, and a stale hint", hint: mine, sign: thisMachine, userData: aHook, held: true},
+		{name: "with a bootcmd", sign: thisMachine, userData: "#cloud-config\nbootcmd: [echo]\n"},
+		{name: "with a part handler", sign: thisMachine, userData: "#part-handler\n"},
 		{name: "a clone of another machine", sign: otherMachine},
 		{name: "a clone of another machine, and its hint", hint: other, sign: otherMachine},
 		{name: "a clone of another machine, and our hint", hint: mine, sign: otherMachine, held: true},
@@ -58,7 +61,7 @@ func TestKnown(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, hint := t.TempDir(), filepath.Join(t.TempDir(), "known")
 			if tt.sign != "" {
-				live(t, dir, tt.sign, tt.source, tt.hooks)
+				live(t, dir, tt.sign, tt.source, tt.userData)
 			}
 			if tt.hint != "" {
 				write(t, hint, tt.hint)
@@ -83,7 +86,7 @@ func TestKnown(t *testing.T) {
 // An apply that was cut short is finished before anything else.
 func TestUnfinishedIsNotSettled(t *testing.T) {
 	dir := t.TempDir()
-	live(t, dir, thisMachine, "", false)
+	live(t, dir, thisMachine, "", "")
 	b, err := newBoot(Env{ByHand: true, Sysfs: machineSysfs(t), LogTo: io.Discard})
 	if err != nil {
 		t.Fatal(err)
@@ -108,15 +111,16 @@ func machineSysfs(t *testing.T) string {
 }
 
 // live makes a root that has been instance i-1 of the machine with that sign.
-func live(t *testing.T, dir, sign, source string, hooks bool) {
+func live(t *testing.T, dir, sign, source, userData string) {
 	t.Helper()
 	write(t, filepath.Join(dir, "etc/passwd"), "root:x:0:0::/root:/bin/sh\n")
 	if source == "" {
 		source = "ec2"
 	}
-	inst := instance.Instance{Source: source, ID: "i-1", Sign: sign, UserData: []byte("#!/bin/sh\n")}
-	if hooks {
-		inst.UserData = []byte("#cloud-boothook\n#!/bin/sh\n")
+	inst := instance.Instance{Source: source, ID: "i-1", Sign: sign, UserData: []byte(userData)}
+	want := ""
+	if userData == "" {
+		inst.UserData, want = []byte("#!/bin/sh\n"), state.Hint(sign)
 	}
 	r, err := root.Open(dir)
 	if err != nil {
@@ -127,10 +131,6 @@ func live(t *testing.T, dir, sign, source string, hooks bool) {
 	result := injector.Inject(t.Context(), r, &p, injector.Options{NoHooks: true, Apply: root.Options{AnyOwner: true}})
 	if !result.Outcome.Applied {
 		t.Fatalf("the root was not customized: %v", result.Outcome.Problems)
-	}
-	want := state.Hint(sign)
-	if hooks {
-		want = ""
 	}
 	if result.Hint != want {
 		t.Fatalf("hint %q, want %q", result.Hint, want)

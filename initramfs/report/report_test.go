@@ -73,3 +73,11 @@ func TestFailures(t *testing.T) {
 		t.Errorf("Failures = %v, want the one that is no warning", got)
 	}
 }
+
+// A boot that asked nobody says why, in its one line.
+func TestUnasked(t *testing.T) {
+	r := &Report{Result: Known, InstanceID: "i-1", Source: "ec2", Unasked: "it has no hooks"}
+	if got, want := r.Summary(), "known, instance i-1 from ec2: nothing was fetched, it has no hooks"; got != want {
+		t.Errorf("Summary = %q, want %q", got, want)
+	}
+}
