@@ -90,7 +90,7 @@ func TestEarlySysvinit(t *testing.T) {
 		w.serveEC2(t)
 		m := machine{initrd: image.baked, dmi: vm.EC2("i-0" + random(8)), port: 22}
 		w.setMachine(simulate.Machine{InstanceID: m.dmi.AssetTag, UserData: data})
-		ctx, cut := context.WithTimeout(t.Context(), bootTimeout)
+		ctx, cut := context.WithTimeout(t.Context(), 2*bootTimeout)
 		defer cut()
 		guest := w.start(ctx, t, m)
 		defer func() { cut(); <-guest.Done() }() // a power cut: nothing of it is kept
