@@ -151,7 +151,8 @@ func checkMoments(t *testing.T, b *bootLog) {
 	first := b.firstService(t)
 	for _, order := range [][]string{
 		{"hook", "early", "early ended", first, "before-ssh", "before-ssh ended", "sshd", "last"},
-		{"hook", "on-hook", first, "with-files", "sshd", "per-boot"},
+		{"hook", "on-hook", first, "per-boot"},
+		{"early ended", "with-files", "sshd", "per-boot"},
 		{"before-ssh ended", "after-ssh"},
 		{first, "server pre-start", "server with two words"},
 	} {
