@@ -97,7 +97,8 @@ type search struct {
 	sys     string                   // where sysfs is
 	dev     string                   // where device nodes are
 	known   map[string]*blkid.Device // by the name in sysfs
-	strange []string                 // what could be assembled, for the error
+	handed  map[string]bool          // what was given to the assembler, once
+	strange []string                 // what it would have been, for the error
 }
 
 // find waits for the device, at most until ctx ends. Each event of a block
@@ -153,17 +154,14 @@ func (s *search) look(ctx context.Context) (string, error) {
 	}
 	for _, name := range names {
 		d := s.known[name]
-		fresh := d == nil
-		if fresh {
+		if d == nil {
 			d = blkid.Describe(s.sys, s.dev, name)
 			s.known[name] = d
 		}
 		found := d.Is(s.wish.tag, s.wish.value)
 		if d.Part() {
-			if fresh {
-				if err := s.assemble(ctx, name, d.Type, found); err != nil {
-					return "", err
-				}
+			if err := s.assemble(ctx, name, d.Type, found); err != nil {
+				return "", err
 			}
 			continue
 		}
@@ -194,6 +192,10 @@ func (s *search) direct() string {
 // one of it; its devices come as events. Without such a program a root that
 // is just this device will never come.
 func (s *search) assemble(ctx context.Context, name, kind string, root bool) error {
+	if s.handed[name] {
+		return nil
+	}
+	s.handed[name] = true
 	if _, err := os.Stat(assembler); err == nil {
 		return s.runAssembler(ctx, kind, blkid.Node(s.dev, name))
 	}

@@ -119,7 +119,7 @@ func newSearch(t *testing.T, root string) *search {
 		t.Fatal(err)
 	}
 	s := &system{log: agent.NewLog(false, t.Output()), options: words.Parse("", "root="+root)}
-	return &search{system: s, wish: w, sys: filepath.Join(dir, "sys"), dev: filepath.Join(dir, "dev"), known: map[string]*blkid.Device{}}
+	return &search{system: s, wish: w, sys: filepath.Join(dir, "sys"), dev: filepath.Join(dir, "dev"), known: map[string]*blkid.Device{}, handed: map[string]bool{}}
 }
 
 func TestLook(t *testing.T) {
