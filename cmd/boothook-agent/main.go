@@ -118,13 +118,15 @@ func options(args []string, known map[string]*string) error {
 
 // work is what the early call leaves behind; nobody types it.
 func work(ctx context.Context, env agent.Env, args []string) error {
-	if len(args) != 1 {
+	if len(args) != 2 {
 		return errUsage
 	}
 	start, err := strconv.ParseInt(args[0], 10, 64)
-	if err != nil {
+	seeded, err2 := strconv.ParseBool(args[1])
+	if err != nil || err2 != nil {
 		return errUsage
 	}
+	env.Seeded = seeded
 	return agent.Work(ctx, env, time.Duration(start))
 }
 

@@ -96,6 +96,7 @@ func RunByHand(ctx context.Context, e Env, root string) (*report.Report, error) 
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
+	e.Seeded = hasSeed(root)
 	b, err := newBoot(e)
 	if err != nil {
 		return nil, err
@@ -117,6 +118,9 @@ func newBoot(e Env) (*boot, error) {
 	b := &boot{
 		env: e, options: options, log: NewLog(options.Debug, e.LogTo),
 		evidence: evidence, matches: platform.Detect(evidence),
+	}
+	if len(b.matches) == 0 && e.Seeded {
+		b.matches = append(b.matches, seedMatch())
 	}
 	b.report = report.Report{Schema: report.Schema, Version: e.Version, BootID: bootID(), Problems: options.Warnings}
 	b.mark("worker started")
@@ -194,7 +198,7 @@ func (b *boot) customize(ctx context.Context, root string, s *search) {
 	}
 	end, _ := s.budget.Deadline()
 	b.tell("waiting for the network and the user-data", time.Until(end))
-	a := b.take(s)
+	a := b.take(root, s)
 	outcome := b.inject(ctx, root, &a)
 	if outcome.Applied {
 		b.remember(ctx, b.hint)
@@ -213,24 +217,21 @@ func (b *boot) leaveNetwork(n *network) {
 	b.mark("network left")
 }
 
-// take waits for what is obtained, at most until the budget is spent. The
-// block devices are there now, so volumes are looked at first, unless the
-// network has answered already.
-func (b *boot) take(s *search) obtained {
-	var no *obtained
-	select {
-	case a := <-s.got:
-		if a.err == nil {
-			return a
-		}
-		no = &a
-	default:
-	}
+// take waits for what is obtained, at most until the budget is spent. The root
+// and the block devices are there now, and what they hold comes first, even if
+// the network has answered already: which one counts must not depend on who is
+// quicker.
+func (b *boot) take(root string, s *search) obtained {
 	if a, ok := b.local(s.budget); ok {
 		return a
 	}
-	if no != nil {
-		return *no
+	if a, ok := b.rootSeed(root); ok {
+		return a
+	}
+	select {
+	case a := <-s.got:
+		return a
+	default:
 	}
 	if !b.wantsNetwork() {
 		return obtained{err: errNoAnswer}

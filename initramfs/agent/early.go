@@ -82,7 +82,7 @@ func (e *Env) leaveWorker(start time.Duration) error {
 		return fmt.Errorf("make the worker's log: %w", err)
 	}
 	defer trace.Close()
-	worker := exec.Command("/proc/self/exe", "work", strconv.FormatInt(int64(start), 10))
+	worker := exec.Command("/proc/self/exe", "work", strconv.FormatInt(int64(start), 10), strconv.FormatBool(e.Seeded))
 	worker.Stdout, worker.Stderr = trace, trace
 	worker.ExtraFiles = []*os.File{door}
 	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

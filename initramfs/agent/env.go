@@ -44,6 +44,8 @@ type Env struct {
 	// ByHand says that no initrd is around us: no udev to wait for, any
 	// Ethernet link will do, the root is a directory that is there already.
 	ByHand bool
+	// Seeded says that the root holds a NoCloud seed; the late call has seen.
+	Seeded bool
 	// Volatile is, where ByHand, the directory in memory that holds what is
 	// laid over a root that can never be written, and stays mounted; empty:
 	// such a root is refused.

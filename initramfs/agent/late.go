@@ -28,8 +28,8 @@ func Late(ctx context.Context, e Env, root string) error {
 	}
 	log := NewLog(options.Debug, e.LogTo)
 	if e.decidedAlready() {
-		// The block devices were not there yet; they are now.
-		if len(e.labels()) == 0 {
+		// The root and the block devices were not there yet; they are now.
+		if e.Seeded = hasSeed(root); !e.Seeded && len(e.labels()) == 0 {
 			return nil
 		}
 		if err := e.leaveWorker(e.now()); err != nil {

@@ -24,7 +24,7 @@ func TestTakeAfterNo(t *testing.T) {
 			b := &boot{env: Env{Sysfs: t.TempDir()}, evidence: platform.Evidence{OEM: tt.oem}}
 			s := &search{got: make(chan obtained, 1), sought: true, budget: t.Context()}
 			s.got <- obtained{err: no}
-			a := b.take(s)
+			a := b.take(t.TempDir(), s)
 			if !errors.Is(a.err, tt.want) || (a.err == nil) != (a.prepared != nil) {
 				t.Errorf("got %+v", a)
 			}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"boothook/injector/digest"
-	"boothook/injector/plan"
 	"boothook/netboot/instance"
 )
 
@@ -50,9 +49,6 @@ type Known struct {
 	HasRandomSeed bool
 	// HasHint says that there is a hint for the next initrd to copy.
 	HasHint bool
-	// Seeds are the files of /var/lib/cloud/seed/nocloud and nocloud-net,
-	// unread by anybody; the source's own parser makes sense of them.
-	Seeds []plan.Document
 	// Problems are what was found damaged.
 	Problems []instance.Problem
 
@@ -82,7 +78,6 @@ func Read(root Reader) *Known {
 	k.HostKeys = r.hostKeys()
 	k.HasRandomSeed = root.Exists(randomSeed)
 	k.HasHint = root.Exists(HintPath)
-	k.Seeds = r.seeds()
 	k.Problems = r.problems
 	return k
 }
@@ -328,18 +323,4 @@ func (r *reader) hostKeys() []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-// seeds reads the files of the seed directories that NoCloud looks into.
-func (r *reader) seeds() []plan.Document {
-	var docs []plan.Document
-	for _, dir := range []string{"nocloud", "nocloud-net"} {
-		for _, name := range []string{"meta-data", "user-data", "vendor-data", "network-config"} {
-			path := CloudDir + "/seed/" + dir + "/" + name
-			if body, ok := r.read(path, MaxBody); ok {
-				docs = append(docs, plan.Document{Path: path, Body: body})
-			}
-		}
-	}
-	return docs
 }

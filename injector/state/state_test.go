@@ -442,18 +442,26 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-func TestSeeds(t *testing.T) {
-	r := fakeRoot{
-		"/var/lib/cloud/seed/nocloud/meta-data":     "instance-id: x\n",
-		"/var/lib/cloud/seed/nocloud-net/user-data": "#!/bin/sh\n",
-		"/var/lib/cloud/seed/other/user-data":       "no",
-	}
-	want := []plan.Document{
-		{Path: "/var/lib/cloud/seed/nocloud/meta-data", Body: []byte("instance-id: x\n")},
-		{Path: "/var/lib/cloud/seed/nocloud-net/user-data", Body: []byte("#!/bin/sh\n")},
-	}
-	if diff := cmp.Diff(want, Read(r).Seeds); diff != "" {
-		t.Error(diff)
+func TestSeed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		root fakeRoot
+		want map[string][]byte
+	}{
+		{"none", fakeRoot{"/var/lib/cloud/seed/other/user-data": "no", "/var/lib/cloud/seed/nocloud/network-config": "no"}, nil},
+		{"the first as a whole", fakeRoot{
+			"/var/lib/cloud/seed/nocloud/user-data":      "#!/bin/sh\n",
+			"/var/lib/cloud/seed/nocloud/vendor-data":    "v",
+			"/var/lib/cloud/seed/nocloud-net/meta-data":  "instance-id: y\n",
+			"/var/lib/cloud/seed/nocloud/something-else": "no",
+		}, map[string][]byte{"user-data": []byte("#!/bin/sh\n"), "vendor-data": []byte("v")}},
+		{"the second", fakeRoot{"/var/lib/cloud/seed/nocloud-net/meta-data": "instance-id: y\n"}, map[string][]byte{"meta-data": []byte("instance-id: y\n")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Seed(tt.root)); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

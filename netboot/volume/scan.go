@@ -31,7 +31,7 @@ func Scan(sysfs, dev string, wanted func(label string) bool) ([]Found, error) {
 	}
 	var found []Found
 	for _, e := range entries[:min(len(entries), maxDevices)] {
-		if strings.HasPrefix(e.Name(), "ram") || strings.HasPrefix(e.Name(), "zram") {
+		if strings.HasPrefix(e.Name(), "ram") || strings.HasPrefix(e.Name(), "zram") || strings.HasPrefix(e.Name(), "fd") {
 			continue
 		}
 		// sysfs writes "!" where the node's path has a slash.

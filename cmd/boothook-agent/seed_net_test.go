@@ -1,0 +1,44 @@
+//go:build net
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"boothook/initramfs/report"
+)
+
+// TestSeedInTheRoot gives a machine without any sign a seed in its root: it is
+// used, and nobody is asked. A link in the seed's place leads nowhere outside.
+func TestSeedInTheRoot(t *testing.T) {
+	l := newLab(t)
+	l.dnsmasq("seed.lab")
+	root := l.newRoot()
+	seed := filepath.Join(root, "var/lib/cloud/seed/nocloud")
+	l.write(filepath.Join(seed, "meta-data"), "instance-id: iid-seeded\nlocal-hostname: seeded\n")
+	l.write(filepath.Join(seed, "user-data"), "#cloud-config\nwrite_files: [{path: /etc/motd, content: from the seed}]\n")
+	r, log := l.agent(root, "", "--sys", t.TempDir())
+	if r.Result != report.Applied || r.InstanceID != "iid-seeded" || len(r.Network) > 0 {
+		t.Fatalf("result %s, instance %s, network %v\n%s", r.Result, r.InstanceID, r.Network, log)
+	}
+	if got := l.read(root, "etc/motd"); got != "from the seed" {
+		t.Errorf("motd is %q", got)
+	}
+
+	outside := filepath.Join(l.dir, "outside")
+	l.write(outside, "instance-id: iid-outside\n")
+	meta := filepath.Join(seed, "meta-data")
+	if err := os.Remove(meta); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, meta); err != nil {
+		t.Fatal(err)
+	}
+	r, log = l.agent(root, "", "--sys", t.TempDir())
+	if strings.Contains(r.InstanceID, "outside") {
+		t.Errorf("instance %s was read outside the root\n%s", r.InstanceID, log)
+	}
+}

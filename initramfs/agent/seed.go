@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"context"
+	"path/filepath"
+
+	"boothook/injector"
+	"boothook/injector/root"
+	"boothook/injector/state"
+	"boothook/netboot/instance"
+	"boothook/netboot/platform"
+	"boothook/netboot/source"
+)
+
+// seedMatch is the match of a NoCloud seed that lies in the root.
+func seedMatch() platform.Match {
+	return platform.Match{Source: "nocloud", Platform: "nocloud", Because: "seed in the root"}
+}
+
+// hasSeed says whether a root seems to hold a seed. Reading it is left to who
+// has the root contained.
+func hasSeed(root string) bool {
+	for _, path := range state.SeedPaths() {
+		if anyExists(filepath.Join(root, path)) {
+			return true
+		}
+	}
+	return false
+}
+
+// rootSeed reads the seed in the root, if NoCloud may be asked at all.
+func (b *boot) rootSeed(dir string) (obtained, bool) {
+	if only := b.evidence.Only; len(only) > 0 && !b.matched(func(s source.Source) bool { return s.Name == "nocloud" }) || !hasSeed(dir) {
+		return obtained{}, false
+	}
+	var docs source.Docs
+	look := root.WithReadable
+	if b.env.ByHand {
+		look = readOnly
+	}
+	err := look(dir, func(r *root.Root) error {
+		docs = state.Seed(r)
+		return nil
+	})
+	if err != nil || len(docs) == 0 {
+		return obtained{}, false // what is wrong with the root, who has to write there says
+	}
+	m := seedMatch()
+	inst, err := source.Parse(m, docs, b.evidence)
+	if err != nil {
+		b.problem(instance.Problem{Origin: "seed in the root", Message: err.Error(), Warning: true})
+		return obtained{}, false
+	}
+	p := injector.Prepare(context.Background(), inst, nil)
+	b.mark("instance read from " + m.Because)
+	return obtained{prepared: &p, match: m}, true
+}
