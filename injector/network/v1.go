@@ -143,11 +143,9 @@ func (r *reader) param(l *link, key, v *cloudconfig.Value) {
 	}
 	for _, k := range knownParams() {
 		if k.kind == l.kind && (name == k.netplan || name == k.v1) {
-			value := v.Scalar()
+			value := r.text(v)
 			if v.Kind == cloudconfig.Bool {
 				value = strconv.FormatBool(v.Bool)
-			} else {
-				value = r.text(v)
 			}
 			if value != "" {
 				l.params = append(l.params, param{k.netplan, value})
