@@ -56,7 +56,7 @@ func TestBuildFetchesBeforeTheDisk(t *testing.T) {
 		// One program for each connection: this end alone has the service's address.
 		"-netdev", fmt.Sprintf("user,id=net,net=169.254.0.0/16,dhcpstart=169.254.10.15,guestfwd=tcp:169.254.169.254:80-cmd:busybox nc 127.0.0.1 %d",
 			listener.Addr().(*net.TCPAddr).Port),
-		"-device", "virtio-net-pci,netdev=net,romfile=", "-device", "pcie-root-port,id=port,chassis=1",
+		"-device", "virtio-net-pci,netdev=net,romfile=", "-device", "pcie-root-port,id=rp1,chassis=1",
 		"-drive", "file=" + disk + ",format=raw,if=none,id=disk,snapshot=on", "-kernel", vmlinuz, "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 mitigations=off root=LABEL=light rootwait"}
 	if accel(t, vmlinuz) == vm.KVM {
@@ -77,7 +77,7 @@ func TestBuildFetchesBeforeTheDisk(t *testing.T) {
 		conn, err := net.Dial("unix", monitor)
 		check(t, err)
 		defer conn.Close()
-		_, err = conn.Write([]byte("device_add virtio-blk-pci,drive=disk,bus=port\n"))
+		_, err = conn.Write([]byte("device_add virtio-blk-pci,drive=disk,bus=rp1\n"))
 		check(t, err)
 		err = <-ended
 		check(t, err)

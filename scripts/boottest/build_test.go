@@ -160,7 +160,7 @@ func TestBuildRescue(t *testing.T) {
 	k, bin := findKernel(t, "bookworm"), tools(t, nil)
 	run(t, "make", "-C", "../..", "rescue", "RESCUE="+filepath.Join(bin, "boothook-rescue"))
 	initrd := k.build(t, bin, "--rescue", "--cmdline", "boothook=off boothook.onerror=shell")
-	console := k.typedBoot(t, "echo typed $((40+2))\ncat /proc/cmdline | wc -l\npoweroff\n", initrd, lightDisk(t), "512", "quiet", "root=LABEL=nowhere", "rootdelay=2")
+	console := k.typedBoot(t, "\n\n\n\n\n\n\necho typed $((40+2))\ncat /proc/cmdline | wc -l\npoweroff\n", initrd, lightDisk(t), "512", "root=LABEL=nowhere", "rootdelay=2")
 	wantLines(t, console, "root=LABEL=nowhere did not appear within 2s", "boothook.onerror=shell: a shell on the console", "typed 42")
 }
 
