@@ -32,7 +32,7 @@ build: ## the binaries, in bin/ (OUT=, GOARCH=)
 
 RESCUE ?= bin/boothook-rescue
 rescue: ## u-root's commands in one program, for boothook build --rescue
-	$(GO) run github.com/u-root/gobusybox/src/cmd/makebb -go-build-tags goshsmall -o $(RESCUE) \
+	$(GO) tool makebb -go-build-tags goshsmall -o $(RESCUE) \
 		$$(sed 's|^|github.com/u-root/u-root/cmds/core/|' initramfs/bake/rescue.txt)
 
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
