@@ -197,7 +197,7 @@ func (b *boot) customize(ctx context.Context, root string, s *search) {
 		b.begin(ctx, s) // it was held back: its time begins now
 	}
 	end, _ := s.budget.Deadline()
-	b.tell("waiting for the network and the user-data", time.Until(end))
+	b.tell("waiting for the network and the user-data", max(time.Until(end), 0))
 	a := b.take(root, s)
 	outcome := b.inject(ctx, root, &a)
 	if outcome.Applied {

@@ -154,6 +154,10 @@ func large(n int) string {
 	return "{% set x = 'x' %}" + strings.Repeat("{% set x = x ~ x %}", n)
 }
 
+// patience tells what ends from what does not, on a busy machine too: the
+// first takes a second, the other hours.
+const patience = time.Minute
+
 func TestLimits(t *testing.T) {
 	for name, template := range map[string]string{
 		"steps":    "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
@@ -186,7 +190,7 @@ func TestLimits(t *testing.T) {
 			if _, _, err := Render([]byte(template), variables(t)); !errors.Is(err, ErrLimit) {
 				t.Errorf("got %v, want %v", err, ErrLimit)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > patience {
 				t.Errorf("took %s", took)
 			}
 		})
@@ -209,7 +213,7 @@ func TestLong(t *testing.T) {
 		if _, _, err := Render([]byte(template), variables(t)); err != nil && name != "text" {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > patience {
 			t.Errorf("%s took %s", name, took)
 		}
 	}
