@@ -329,12 +329,15 @@ func (b boot) file(path string) string {
 	return string(text)
 }
 
-// command runs a command, which must succeed, and gives its output.
+// command runs a command, which must succeed, and gives its standard output.
 func command(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	cmd := exec.Command(name, args...)
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, &complaints)
 	}
 	return string(out)
 }
