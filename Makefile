@@ -55,7 +55,7 @@ test-boot: build ## QEMU boots (root)
 	scripts/gotest boot
 
 test-early: setup build ## the table of what the first boot obeys, with the boots behind it (long, root)
-	$(GO) test -count=1 -v -timeout 30m -tags boot -run TestEarly ./scripts/boottest
+	$(GO) test -count=1 -v -timeout 30m -tags boot,inits -run TestEarly ./scripts/boottest
 
 test-inits: setup build ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
 	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots' ./scripts/boottest
