@@ -32,7 +32,8 @@ var ErrUnknown = errors.New("unknown content")
 type Super struct {
 	// Type is the name that mount(2) takes, or one of the constants above.
 	Type string
-	// UUID is in lower case with hyphens; a FAT's is XXXX-XXXX, in upper case.
+	// UUID is in lower case with hyphens; a FAT's has two groups of four
+	// digits, in upper case.
 	UUID, Label string
 }
 
