@@ -114,9 +114,15 @@ func knock(ctx context.Context, path, root string, progress func(reply)) (reply,
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	return converse(conn, root, progress)
+}
+
+// converse is what follows on the connection. Whatever ends it, the worker can
+// do nothing more with the root.
+func converse(conn net.Conn, root string, progress func(reply)) (reply, error) {
 	end := time.Now().Add(maxWait)
 	if err := json.NewEncoder(conn).Encode(request{Root: root}); err != nil {
-		return reply{}, fmt.Errorf("hand over the root: %w", err)
+		return reply{}, fmt.Errorf("while handing over the root: %w", errWorkerGone)
 	}
 	within, stage := time.Duration(0), "answering"
 	dec := json.NewDecoder(conn)

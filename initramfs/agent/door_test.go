@@ -77,6 +77,15 @@ func TestNoWorker(t *testing.T) {
 	}
 }
 
+// A worker may end between the late call's knock and its word.
+func TestWorkerThatDiesBeforeItHears(t *testing.T) {
+	ours, theirs := net.Pipe()
+	theirs.Close()
+	if _, err := converse(ours, "/root", func(reply) {}); !errors.Is(err, errWorkerGone) {
+		t.Errorf("error %v, want errWorkerGone", err)
+	}
+}
+
 // A late call that goes away does not stop the work.
 func TestTellSurvivesAClosedDoor(t *testing.T) {
 	a, b := net.Pipe()
