@@ -22,12 +22,14 @@ const bootLong = `Boots an image in QEMU, on a private network with DHCP, DNS an
 metadata, shows the progress, and tells what happened. The guest writes to a
 copy; IMAGE stays as it is. Needs root, for the network.
 
-The metadata also carry an SSH key made for this run, as clouds do; with it
-the booted guest is asked how it went. With --keep the files of the run stay:
-serial.log, capture.pcap, dnsmasq.log, the disk and the key.
+The metadata also carry an SSH key made for this run, as clouds do; with it,
+or with the --key that user-data bring, the booted guest is asked how it went.
+With --keep the files of the run stay: serial.log, capture.pcap, dnsmasq.log,
+the disk and the key.
 
 Examples:
   boothook boot --image root.img --kernel vmlinuz --initrd baked.img --user-data my.yaml
+  boothook boot ... --key id_ed25519 --check check.sh   # log in, and fail if the script does
   boothook boot ... --disk guest.img        # again and again on the same disk
   boothook boot ... --disk guest.img --efi  # the same with EFI firmware and its variables
   boothook boot ... --append boothook=off   # the same boot without boothook`
@@ -42,9 +44,11 @@ type bootOptions struct {
 	userData, vendorData  string
 	root, appendWords     string
 	noMetadata, noSign    bool
-	efi                   bool
+	efi, microVM          bool
 	arch                  vm.Arch
 	user, accel, www      string
+	key, check            string
+	script                []byte // of check
 	ports                 []int
 	names                 []string
 	memory                int
@@ -98,6 +102,9 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 	if len(o.ports) == 0 {
 		o.ports = []int{22}
 	}
+	if o.microVM && (o.efi || o.arch != vm.AMD64) {
+		return nil, usagef("boot: --microvm is for amd64, without --efi")
+	}
 	if o.arch == vm.ARM64 {
 		o.accel = string(vm.TCG)
 	}
@@ -108,6 +115,9 @@ func parseBoot(e env, args []string) (*bootOptions, error) {
 	}
 	var err error
 	if o.machine.UserData, err = readOptional(e, o.userData); err != nil {
+		return nil, err
+	}
+	if o.script, err = readOptional(e, o.check); err != nil {
 		return nil, err
 	}
 	if o.machine.VendorData, err = readOptional(e, o.vendorData); err != nil {
@@ -145,7 +155,10 @@ func (o *bootOptions) declare(flags *flag.FlagSet) {
 		return nil
 	})
 	flags.BoolVar(&o.efi, "efi", false, "boot with EFI firmware instead of a BIOS; its variables are in a file beside the guest's disk")
+	flags.BoolVar(&o.microVM, "microvm", false, "a machine as Firecracker's: without PCI, BIOS and DMI, so without a sign of a cloud")
 	flags.StringVar(&o.user, "user", "debian", "the `account` that gets the key")
+	flags.StringVar(&o.key, "key", "", "log in with the private key in this `file` instead of the one in the metadata")
+	flags.StringVar(&o.check, "check", "", "a shell script `file` for the booted guest: what it prints is shown, and if it fails, so does the boot")
 	flags.StringVar(&o.accel, "accel", auto, "kvm, tcg, or auto: try KVM with a real guest, once")
 	flags.StringVar(&o.www, "www", "", "serve the files of this `directory` to the guest over HTTP")
 	flags.IntVar(&o.memory, "memory", 768, "the guest's memory in `MiB`")

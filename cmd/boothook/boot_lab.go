@@ -30,6 +30,9 @@ const (
 	maxReport = 8 << 20
 )
 
+// errNotAsked is a check for which nobody could log in.
+var errNotAsked = errors.New("no login")
+
 // A lab is everything around one boot.
 type lab struct {
 	o       *bootOptions
@@ -161,9 +164,9 @@ func (l *lab) boot(ctx context.Context) (*bootResult, error) {
 	defer cut()
 	machine := vm.Machine{
 		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.kernel, Initrd: l.o.initrd,
-		EFIVars: l.efiVars, Words: l.words(), Accel: l.accel, Arch: l.o.arch, MemoryMB: l.o.memory, Probe: l.o.ports,
+		EFIVars: l.efiVars, MicroVM: l.o.microVM, Words: l.words(), Accel: l.accel, Arch: l.o.arch, MemoryMB: l.o.memory, Probe: l.o.ports,
 	}
-	if !l.o.noSign {
+	if !l.o.noSign && !l.o.microVM {
 		machine.DMI = vm.EC2(l.o.machine.InstanceID)
 	}
 	guest, err := vm.Start(ctx, machine)
@@ -173,6 +176,9 @@ func (l *lab) boot(ctx context.Context) (*bootResult, error) {
 	defer func() { cut(); <-guest.Done() }()
 	fmt.Fprintf(l.e.stderr, "boothook: boot with %s, in a network namespace that has %s:\n%s\n", l.accel, vm.TapName, guest.Command)
 	r := &bootResult{guest: guest, ports: l.o.ports}
+	if len(l.o.script) > 0 {
+		r.checkErr = errNotAsked
+	}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -207,7 +213,11 @@ func (l *lab) settle(ctx context.Context, guest *vm.Guest, r *bootResult) error 
 	progress(l.e.stderr, banner.At, fmt.Sprintf("port %d speaks: %s", banner.Port, banner.Text))
 	ctx, cancel = context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	l.ask(ctx, vm.Login{Network: l.network, Key: l.key, User: l.o.user, Port: banner.Port}, r)
+	login := vm.Login{Network: l.network, Key: l.key, User: l.o.user, Port: banner.Port}
+	if l.o.key != "" {
+		login.Key = vm.Key{Path: l.o.key}
+	}
+	l.ask(ctx, login, r)
 	return nil
 }
 
@@ -231,6 +241,9 @@ func (l *lab) ask(ctx context.Context, login vm.Login, r *bootResult) {
 	}
 	if r.loginErr == nil {
 		r.sshd, r.loginErr = login.Run(ctx, "sudo -n journalctl -b -u ssh -o cat --no-pager | grep 'Server listening' || true")
+	}
+	if r.loginErr == nil && len(l.o.script) > 0 {
+		r.checked, r.checkErr = login.Run(ctx, string(l.o.script))
 	}
 }
 

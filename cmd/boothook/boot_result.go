@@ -25,6 +25,10 @@ type bootResult struct {
 	// at; loginErr says why it is missing.
 	sshd     []byte
 	loginErr error
+	// checked is what the script of --check printed; checkErr says why it
+	// failed.
+	checked  []byte
+	checkErr error
 }
 
 // print tells what happened, and fails if boothook did.
@@ -48,8 +52,14 @@ func (r *bootResult) print(w io.Writer) error {
 		fmt.Fprintf(w, "  connection %d: %s %s: %d, %d bytes\n", q.Conn, q.Method, q.Path, q.Status, q.Bytes)
 	}
 	r.printPorts(w)
+	for line := range strings.Lines(string(r.checked)) {
+		fmt.Fprintf(w, "check: %s\n", strings.TrimSpace(line))
+	}
 	if r.report != nil && r.report.Result == report.Failed {
 		return errors.New("the guest booted, but boothook failed in it")
+	}
+	if r.checkErr != nil {
+		return fmt.Errorf("the guest booted, but its check failed: %w", r.checkErr)
 	}
 	return nil
 }

@@ -102,6 +102,9 @@ type Machine struct {
 	// EFIVars is the file that keeps the variables of the machine's EFI
 	// firmware; see MakeEFIVars. Empty: the machine has a BIOS.
 	EFIVars string
+	// MicroVM is a machine as Firecracker's: no PCI, no BIOS, no DMI. Its
+	// virtio devices are on the memory bus, where ACPI names them.
+	MicroVM bool
 	// Words is the kernel's command line.
 	Words []string
 	DMI   DMI
@@ -115,7 +118,7 @@ type Machine struct {
 
 // command is QEMU's command line for the machine.
 func (m Machine) command(qmp string) []string {
-	args := append(m.Arch.qemu(m.Accel),
+	args := append(m.model(),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", strconv.Itoa(m.MemoryMB))
 	args = append(args, m.DMI.args()...)
 	if m.EFIVars != "" {
@@ -128,12 +131,31 @@ func (m Machine) command(qmp string) []string {
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-qmp", "unix:"+qmp+",server=on,wait=off",
 		"-netdev", "tap,id=net,ifname="+TapName+",script=no,downscript=no",
-		"-device", "virtio-net-pci,netdev=net,romfile=,mac="+GuestMAC,
+		"-device", m.virtio("net")+",netdev=net,mac="+GuestMAC,
 		"-drive", "file="+m.Disk+",format=raw,if=none,id=disk,cache=unsafe",
-		"-device", "virtio-blk-pci,drive=disk",
-		"-device", "virtio-rng-pci",
+		"-device", m.virtio("blk")+",drive=disk",
+		"-device", m.virtio("rng"),
 		"-kernel", m.Kernel, "-append", strings.Join(m.Words, " "),
 	)
+}
+
+// model are QEMU's program and the options that choose the machine.
+func (m Machine) model() []string {
+	if m.MicroVM {
+		return append([]string{qemu, "-M", "microvm,acpi=on,rtc=on"}, m.Accel.args()...)
+	}
+	return m.Arch.qemu(m.Accel)
+}
+
+// virtio is a virtio device on the machine's bus.
+func (m Machine) virtio(kind string) string {
+	switch {
+	case m.MicroVM:
+		return "virtio-" + kind + "-device"
+	case kind == "net":
+		return "virtio-net-pci,romfile=" // none is booted from it
+	}
+	return "virtio-" + kind + "-pci"
 }
 
 // A Guest is a machine that has been switched on.

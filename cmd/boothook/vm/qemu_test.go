@@ -81,3 +81,21 @@ func TestCPUModel(t *testing.T) {
 		t.Errorf("cpuModel of nothing = %q", got)
 	}
 }
+
+// A microVM has no PCI, and says nothing of itself.
+func TestMicroVM(t *testing.T) {
+	m := Machine{Disk: "disk", Kernel: "vmlinuz", Initrd: "initrd", Accel: TCG, MemoryMB: 256}
+	if usual := strings.Join(m.command("qmp"), " "); !strings.Contains(usual, "-M q35 ") || !strings.Contains(usual, "virtio-net-pci,romfile=,netdev=net,mac="+GuestMAC) {
+		t.Error(usual)
+	}
+	m.MicroVM = true
+	micro := strings.Join(m.command("qmp"), " ")
+	for _, want := range []string{"-M microvm,acpi=on", "virtio-net-device,netdev=net,", "virtio-blk-device,drive=disk", "virtio-rng-device", "-kernel vmlinuz"} {
+		if !strings.Contains(micro, want) {
+			t.Errorf("%q is missing in %s", want, micro)
+		}
+	}
+	if strings.Contains(micro, "pci") {
+		t.Error(micro)
+	}
+}
