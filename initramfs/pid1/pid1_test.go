@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"boothook/initramfs/agent"
+	"boothook/injector/jobs"
 	"boothook/injector/root"
 )
 
@@ -141,5 +143,41 @@ func TestRemove(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(outside, "file")); err != nil {
 		t.Errorf("a link was followed: %v", err)
+	}
+}
+
+// Only an upstart that knows the option is given it, and only where a job
+// awaits the event: nothing would start otherwise.
+func TestStartupEvent(t *testing.T) {
+	for _, tt := range []struct {
+		name, init string
+		job        bool
+		want       string
+	}{
+		{"upstart 1.12", "com.ubuntu.Upstart startup-event", true, "/sbin/init --startup-event=boothook-startup"},
+		{"no job", "com.ubuntu.Upstart startup-event", false, "/sbin/init"},
+		{"upstart 0.6", "com.ubuntu.Upstart", true, "/sbin/init"},
+		{"sysvinit", "/etc/inittab startup-event", true, "/sbin/init"},
+	} {
+		dir := t.TempDir()
+		err := errors.Join(os.Mkdir(filepath.Join(dir, "sbin"), 0o755), os.MkdirAll(filepath.Join(dir, "etc/init"), 0o755),
+			os.WriteFile(filepath.Join(dir, "sbin/init"), []byte(tt.init), 0o755))
+		if tt.job {
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, jobs.StartupJob), nil, 0o644))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := root.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &system{log: agent.NewLog(false, io.Discard)}
+		argv, err := s.initArgs(r)
+		r.Close()
+		// What the test was called with is what the kernel would have given.
+		if got := strings.Join(argv[:len(argv)-len(os.Args[1:])], " "); err != nil || got != tt.want {
+			t.Errorf("%s: %s, %v, want %s", tt.name, got, err, tt.want)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/u-root/u-root/pkg/mount"
 	"golang.org/x/sys/unix"
 
+	"boothook/injector/jobs"
 	"boothook/injector/plan"
 	"boothook/injector/root"
 )
@@ -35,7 +36,12 @@ func now() moment {
 
 // pivot makes the root "/" and its init PID 1, in the place of this process.
 func (s *system) pivot() error {
-	argv, err := s.initArgs()
+	r, err := root.Open(target)
+	if err != nil {
+		return err
+	}
+	argv, err := s.initArgs(r)
+	r.Close()
 	if err != nil {
 		return err
 	}
@@ -60,28 +66,32 @@ func (s *system) settle() {
 }
 
 // initArgs is the real init and what it is called with: what the kernel called
-// this program with, and for systemd when this initramfs began, so that
-// systemd-analyze can tell its time from the kernel's.
-func (s *system) initArgs() ([]string, error) {
-	r, err := root.Open(target)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
+// this program with, for systemd when this initramfs began, so that
+// systemd-analyze can tell its time from the kernel's, and for upstart the
+// event before every other where a job awaits it.
+func (s *system) initArgs(r *root.Root) ([]string, error) {
 	path, err := s.findInit(r)
 	if err != nil {
 		return nil, err
 	}
 	argv := []string{path}
-	if r.InitOf(path) == plan.Systemd {
+	switch r.InitOf(path) {
+	case plan.Systemd:
 		if fd, err := s.handover(); err == nil {
 			argv = append(argv, "--switched-root", "--system", "--deserialize", strconv.Itoa(fd))
 		} else {
 			s.log.Warnf("systemd will not know of the initramfs: %v", err)
 		}
+	case plan.Upstart:
+		if r.Exists(jobs.StartupJob) && r.Says(path, startupOption) {
+			argv = append(argv, "--"+startupOption+"="+jobs.StartupEvent)
+		}
 	}
 	return append(argv, os.Args[1:]...), nil
 }
+
+// startupOption is of upstart 1.3 and newer, which older ones would stop at.
+const startupOption = "startup-event"
 
 // findInit is init=, or the first that is there. If init= is not, the kernel
 // would stop; but a machine that is up can be repaired.

@@ -132,7 +132,11 @@ func TestBarrier(t *testing.T) {
 	if !ok {
 		t.Error("nobody emits the event")
 	}
-	for _, text := range [][]byte{s.Body, event.Body, []byte(finalJob)} {
+	start, ok := stepAt(r, StartupJob)
+	if parsed, err := upstart.Parse(start.Body); !ok || err != nil || parsed.StartOn.String() != StartupEvent {
+		t.Errorf("nobody starts on %s: %s", StartupEvent, start.Body)
+	}
+	for _, text := range [][]byte{s.Body, event.Body, start.Body, []byte(finalJob)} {
 		parsed, err := upstart.Parse(text)
 		if err != nil || len(parsed.Warnings()) > 0 {
 			t.Errorf("upstart would not like\n%s\n%v %v", text, err, parsed.Warnings())

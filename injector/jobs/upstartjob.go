@@ -136,13 +136,46 @@ const hookDone = "/dev/.boothook-done"
 // boot that goes on late is better than one that does not.
 const hookPatience = "6000"
 
-// emitter emits the event as soon as there is an init. The jobs on it have
-// ended, or run if they are services, when initctl returns.
+// waiting is a shell's wait until the event is over.
+const waiting = `	tenths=` + hookPatience + `
+	while [ ! -e ` + hookDone + ` ] && [ $tenths -gt 0 ]; do
+		sleep 0.1
+		tenths=$((tenths - 1))
+	done
+`
+
+// StartupEvent is what upstart is to begin with in the place of "startup", so
+// that no other job knows of the boot until the event is over. It may be asked
+// for (--startup-event, upstart 1.3) where StartupJob is in the root.
+const (
+	StartupEvent = "boothook-startup"
+	StartupJob   = upstartDir + "/boothook-startup.conf"
+)
+
+// starter emits the event, and startup when it is over. The jobs on the event
+// have ended, or run if they are services, when initctl returns. Whatever
+// becomes of its process, upstart goes on with post-stop.
+const starter = `# Written by boothook: emits ` + bootHookEvent + ` before every service, where init was given --startup-event.
+description "ec2-boot-hook of user-data, and startup after it"
+start on ` + StartupEvent + `
+task
+script
+	(
+		initctl emit ` + bootHookEvent + ` || true
+		: >` + hookDone + `
+	) &
+` + waiting + `	: >` + hookDone + `
+end script
+post-stop exec initctl emit --no-wait startup
+`
+
+// emitter emits the event as soon as there is an init that was not given that.
 const emitter = `# Written by boothook: emits ` + bootHookEvent + ` before every service.
 description "ec2-boot-hook of user-data"
 start on startup
 task
 script
+	[ ! -e ` + hookDone + ` ] || exit 0
 	initctl emit ` + bootHookEvent + ` || true
 	: >` + hookDone + `
 end script
@@ -161,12 +194,7 @@ script
 	case "$JOB" in
 	'%s') exit 0 ;;
 	esac
-	tenths=` + hookPatience + `
-	while [ ! -e ` + hookDone + ` ] && [ $tenths -gt 0 ]; do
-		sleep 0.1
-		tenths=$((tenths - 1))
-	done
-end script
+` + waiting + `end script
 `
 
 // events plans what emits the events that upstart itself does not know, on an
@@ -180,7 +208,12 @@ func (b *builder) events() {
 		return
 	}
 	why.Key = bootHookEvent
-	text := strings.Replace(barrierText, "%s", strings.Join(b.hooked, "'|'"), 1)
-	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-event.conf", Body: []byte(emitter), Mode: 0o644, Why: why})
-	b.step(&plan.Step{Kind: plan.File, Path: upstartDir + "/boothook-barrier.conf", Body: []byte(text), Mode: 0o644, Why: why})
+	barrier := strings.Replace(barrierText, "%s", strings.Join(b.hooked, "'|'"), 1)
+	for _, job := range [...][2]string{
+		{StartupJob, starter},
+		{upstartDir + "/boothook-event.conf", emitter},
+		{upstartDir + "/boothook-barrier.conf", barrier},
+	} {
+		b.step(&plan.Step{Kind: plan.File, Path: job[0], Body: []byte(job[1]), Mode: 0o644, Why: why})
+	}
 }

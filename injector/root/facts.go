@@ -182,6 +182,13 @@ func initByName(name string) plan.Init {
 	return plan.UnknownInit
 }
 
+// Says tells whether the program at path holds a text, such as the name of an
+// option that only its newer versions know.
+func (r *Root) Says(path, text string) bool {
+	body, err := r.ReadFileMax(path, maxInit)
+	return err == nil && bytes.Contains(body, []byte(text))
+}
+
 // initByContent knows an init by strings that only its program holds.
 func (r *Root) initByContent(path string) plan.Init {
 	body, err := r.ReadFileMax(path, maxInit)
