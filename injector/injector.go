@@ -56,6 +56,9 @@ type Options struct {
 	RequireSigned bool
 	// KeepCloudInit leaves a cloud-init in the root as it is.
 	KeepCloudInit bool
+	// Init is the init that the kernel command line asks for; jobs are for it
+	// if it is one of a known kind. Empty stands for /sbin/init.
+	Init string
 	// CloudConfig is YAML that lies below user-data and above the root's own.
 	CloudConfig string
 	// NetworkConfig is network-config= of the kernel command line: base64
@@ -289,6 +292,9 @@ func (w *work) plan(ctx context.Context) error {
 	facts, err := w.root.Facts(slices.Concat(cloudconfig.AskExists(), network.AskExists())...)
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
+	}
+	if init := w.root.InitOf(w.Init); w.Init != "" && init != plan.UnknownInit {
+		facts.Init = init // another, such as a shell, is for a repair
 	}
 	d := &w.result.Decision
 	dir := state.InstanceDir(d.ID)

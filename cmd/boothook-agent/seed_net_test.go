@@ -42,3 +42,29 @@ func TestSeedInTheRoot(t *testing.T) {
 		t.Errorf("instance %s was read outside the root\n%s", r.InstanceID, log)
 	}
 }
+
+// TestInitOfTheKernelCommandLine gives jobs to the init that really boots, and
+// to the usual one where init= is a shell for a repair.
+func TestInitOfTheKernelCommandLine(t *testing.T) {
+	l := newLab(t)
+	for words, want := range map[string]string{
+		"":                      "etc/systemd/system/boothook-final.service",
+		"init=/lib/sysv/init":   "etc/init.d/boothook-final",
+		"init=/bin/nothing":     "etc/systemd/system/boothook-final.service",
+		"init=/lib/sysv/script": "etc/systemd/system/boothook-final.service",
+	} {
+		root := l.newRoot()
+		l.write(filepath.Join(root, "lib/sysv/init"), "/etc/inittab\n")
+		l.write(filepath.Join(root, "lib/sysv/script"), "#!/bin/sh\n")
+		seed := filepath.Join(root, "var/lib/cloud/seed/nocloud")
+		l.write(filepath.Join(seed, "meta-data"), "instance-id: iid-seeded\n")
+		l.write(filepath.Join(seed, "user-data"), "#!/bin/sh\ntrue\n")
+		r, log := l.agent(root, words, "--sys", t.TempDir())
+		if _, err := os.Stat(filepath.Join(root, want)); err != nil {
+			t.Errorf("%q: %v; result %s\n%s", words, err, r.Result, log)
+		}
+		if err := os.RemoveAll(root); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func (b *boot) injection(a *obtained, output io.Writer) injector.Options {
 	o := injector.Options{
 		HookTimeout: in.HookTimeout, DryRun: b.options.Mode == words.DryRun,
 		AgainEachBoot: in.AgainEachBoot, RequireSigned: in.RequireSigned,
-		KeepCloudInit: in.KeepCloudInit, CloudConfig: in.CloudConfig,
+		KeepCloudInit: in.KeepCloudInit, Init: b.options.Root.Init, CloudConfig: in.CloudConfig,
 		NetworkConfig: b.options.Source.NetworkConfig, HookOutput: output,
 		Stage: func(stage string, within time.Duration) {
 			b.mark(stage)
