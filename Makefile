@@ -84,7 +84,7 @@ package: setup ## Debian and RPM packages with SBOMs for amd64 and arm64, in bin
 	scripts/release/package
 
 test-package: setup ## install the packages in real roots, boot, remove, boot; and build them twice (long, root)
-	scripts/setup lintian rpm
+	scripts/setup lintian rpm shellcheck
 	scripts/release/check
 	$(GO) test -count=1 -v -timeout 60m -tags boot,package -run TestPackage ./scripts/boottest
 

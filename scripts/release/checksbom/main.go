@@ -1,6 +1,7 @@
 // Checksbom makes sure that a CycloneDX SBOM names exactly the modules that
-// are linked into a program, each with its version and its checksum's origin,
-// and takes out of it what differs from one run or machine to the next.
+// are linked into a program, each with its version and the machine that it was
+// compiled for, and takes out of it what differs from one run or machine to
+// the next.
 //
 // Synopsis:
 //
@@ -16,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -45,23 +47,57 @@ func run(program, file string) error {
 	if err := json.Unmarshal(data, &bom); err != nil {
 		return fmt.Errorf("read %s: %w", file, err)
 	}
-	if err := compare(linked(info), named(bom)); err != nil {
+	if err := compare(info, bom); err != nil {
 		return fmt.Errorf("%s does not fit %s: %w", file, program, err)
 	}
-	if metadata, ok := bom["metadata"].(map[string]any); ok {
-		delete(metadata, "timestamp")
-		tools, _ := metadata["tools"].([]any)
-		for _, tool := range tools {
-			if tool, ok := tool.(map[string]any); ok {
-				delete(tool, "hashes") // of the generator as it was built here
-			}
-		}
-	}
+	settle(bom)
 	data, err = json.MarshalIndent(bom, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
+
+// settle takes out what tells of the moment and of the generator's build.
+func settle(bom map[string]any) {
+	metadata, _ := bom["metadata"].(map[string]any)
+	delete(metadata, "timestamp")
+	tools, _ := metadata["tools"].([]any)
+	for _, tool := range tools {
+		if tool, ok := tool.(map[string]any); ok {
+			delete(tool, "hashes")
+		}
+	}
+}
+
+// compare says all that an SBOM has wrong about a program.
+func compare(info *buildinfo.BuildInfo, bom map[string]any) error {
+	var errs []error
+	if format := bom["bomFormat"]; format != "CycloneDX" {
+		errs = append(errs, fmt.Errorf("it is not CycloneDX: %v", format))
+	}
+	want, got := linked(info), map[string]string{}
+	for _, c := range components(bom) {
+		got[c.name] = c.version
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got[name] != want[name] {
+			errs = append(errs, fmt.Errorf("%s %s is named as %q", name, want[name], got[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[name]; !ok {
+			errs = append(errs, fmt.Errorf("%s %s is not in the program", name, got[name]))
+		}
+	}
+	metadata, _ := bom["metadata"].(map[string]any)
+	subject := parse(metadata["component"])
+	for _, c := range append(components(bom), subject) {
+		if machine := machine(info); c.machine != machine {
+			errs = append(errs, fmt.Errorf("%s is said to be for %s, the program is for %s", c.name, c.machine, machine))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // linked gives the version of each module in a program, Go's library included.
@@ -76,31 +112,36 @@ func linked(info *buildinfo.BuildInfo) map[string]string {
 	return out
 }
 
-// named gives the version of each component of an SBOM.
-func named(bom map[string]any) map[string]string {
-	out := map[string]string{}
-	components, _ := bom["components"].([]any)
-	for _, c := range components {
-		if c, ok := c.(map[string]any); ok {
-			name, _ := c["name"].(string)
-			version, _ := c["version"].(string)
-			out[name] = strings.TrimPrefix(version, "go")
-		}
+// machine is what a program was compiled for, as GOOS/GOARCH.
+func machine(info *buildinfo.BuildInfo) string {
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	return settings["GOOS"] + "/" + settings["GOARCH"]
+}
+
+// A component is what an SBOM says of one module.
+type component struct{ name, version, machine string }
+
+func components(bom map[string]any) []component {
+	var out []component
+	list, _ := bom["components"].([]any)
+	for _, c := range list {
+		out = append(out, parse(c))
 	}
 	return out
 }
 
-func compare(want, got map[string]string) error {
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if got[name] != want[name] {
-			errs = append(errs, fmt.Errorf("%s %s is named as %q", name, want[name], got[name]))
-		}
+// parse reads a component. Its machine is in the qualifiers of its package URL.
+func parse(c any) component {
+	fields, _ := c.(map[string]any)
+	text := func(key string) string {
+		value, _ := fields[key].(string)
+		return value
 	}
-	for _, name := range slices.Sorted(maps.Keys(got)) {
-		if _, ok := want[name]; !ok {
-			errs = append(errs, fmt.Errorf("%s %s is not in the program", name, got[name]))
-		}
-	}
-	return errors.Join(errs...)
+	_, qualifiers, _ := strings.Cut(text("purl"), "?")
+	qualifiers, _, _ = strings.Cut(qualifiers, "#")
+	values, _ := url.ParseQuery(qualifiers)
+	return component{text("name"), strings.TrimPrefix(text("version"), "go"), values.Get("goos") + "/" + values.Get("goarch")}
 }

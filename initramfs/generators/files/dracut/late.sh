@@ -1,4 +1,4 @@
 #!/bin/sh
 # Sourced by dracut's init. Has boothook's agent customize the mounted root,
 # and waits until it has.
-/usr/lib/boothook/boothook-agent late --root "$NEWROOT" || :
+[ -e /proc/vmcore ] || /usr/lib/boothook/boothook-agent late --root "$NEWROOT" || :
