@@ -12,6 +12,7 @@ import (
 
 	"boothook/initramfs/archive"
 	"boothook/initramfs/bake"
+	"boothook/initramfs/generators"
 )
 
 const bakeSynopsis = "bake --initrd IN --out OUT [OPTIONS]"
@@ -176,7 +177,11 @@ func bakeCheck(w io.Writer, b *bakeFlags) error {
 		fmt.Fprintln(w, "boothook is not baked in")
 		return err
 	}
-	fmt.Fprintf(w, "boothook %s is baked in; before that it had %d bytes\n", rep.Baked.Boothook, rep.Baked.InitrdSize)
+	how := fmt.Sprintf("is baked in; before that it had %d bytes", rep.Baked.InitrdSize)
+	if rep.Baked.Generator == generators.Installed {
+		how = "was put in by its package"
+	}
+	fmt.Fprintf(w, "boothook %s %s\n", rep.Baked.Boothook, how)
 	if err != nil {
 		return err
 	}

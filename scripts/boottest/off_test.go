@@ -5,6 +5,7 @@ package boottest
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,10 +85,11 @@ func checkNoEarlyPacket(t *testing.T, b *boot) {
 	}
 }
 
-// systemdHello is when systemd first spoke as PID 1.
+// systemdHello is when systemd first spoke as PID 1 of the root: the last time
+// that one said hello, for the initrd may have one, too.
 func systemdHello(t *testing.T, b *boot) time.Duration {
 	t.Helper()
-	for _, l := range b.Console.Lines() {
+	for _, l := range slices.Backward(b.Console.Lines()) {
 		if strings.Contains(l.Text, "systemd[1]: systemd ") {
 			return l.At
 		}
