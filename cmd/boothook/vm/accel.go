@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,8 +74,18 @@ func verdictFile(ctx context.Context, cache string) (string, error) {
 }
 
 // cpuModel is the first "model name" of /proc/cpuinfo.
-func cpuModel(cpuinfo string) string {
-	_, rest, _ := strings.Cut(cpuinfo, "model name")
+func cpuModel(cpuinfo string) string { return cpuField(cpuinfo, "model name") }
+
+// tscKHz is the rate of the first processor's time stamp counter, of which the
+// kernel has made the "bogomips": two for each of its millions.
+func tscKHz(cpuinfo string) int {
+	mips, _ := strconv.ParseFloat(cpuField(cpuinfo, "bogomips"), 64)
+	return int(mips * 500)
+}
+
+// cpuField is the value of a field, where it is first in /proc/cpuinfo.
+func cpuField(cpuinfo, field string) string {
+	_, rest, _ := strings.Cut(cpuinfo, field)
 	line, _, _ := strings.Cut(rest, "\n")
 	return strings.TrimLeft(line, " \t:")
 }

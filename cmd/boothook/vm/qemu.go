@@ -103,7 +103,8 @@ type Machine struct {
 	// firmware; see MakeEFIVars. Empty: the machine has a BIOS.
 	EFIVars string
 	// MicroVM is a machine as Firecracker's: no PCI, no BIOS, no DMI. Its
-	// virtio devices are on the memory bus, where ACPI names them.
+	// virtio devices are on the memory bus, where ACPI names them. It has no
+	// clock to set others by: emulated, its kernel is told the rate of one.
 	MicroVM bool
 	// Words is the kernel's command line.
 	Words []string
@@ -135,8 +136,19 @@ func (m Machine) command(qmp string) []string {
 		"-drive", "file="+m.Disk+",format=raw,if=none,id=disk,cache=unsafe",
 		"-device", m.virtio("blk")+",drive=disk",
 		"-device", m.virtio("rng"),
-		"-kernel", m.Kernel, "-append", strings.Join(m.Words, " "),
+		"-kernel", m.Kernel, "-append", strings.Join(m.words(), " "),
 	)
+}
+
+// words are the kernel's. QEMU gives an emulated guest this machine's own time
+// stamp counter.
+func (m Machine) words() []string {
+	if m.MicroVM && m.Accel == TCG {
+		if cpu, err := os.ReadFile("/proc/cpuinfo"); err == nil && tscKHz(string(cpu)) > 0 {
+			return append([]string{fmt.Sprintf("tsc_early_khz=%d", tscKHz(string(cpu)))}, m.Words...)
+		}
+	}
+	return m.Words
 }
 
 // model are QEMU's program and the options that choose the machine.

@@ -80,6 +80,12 @@ func TestCPUModel(t *testing.T) {
 	if got := cpuModel("none here"); got != "" {
 		t.Errorf("cpuModel of nothing = %q", got)
 	}
+	if got := tscKHz("flags\t: x\nbogomips\t: 4500.01\nbogomips\t: 1.00\n"); got != 2250005 {
+		t.Errorf("tscKHz = %d", got)
+	}
+	if got := tscKHz("BogoMIPS : many"); got != 0 {
+		t.Errorf("tscKHz of nothing = %d", got)
+	}
 }
 
 // A microVM has no PCI, and says nothing of itself.
