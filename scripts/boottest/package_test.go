@@ -24,11 +24,11 @@ type system struct {
 }
 
 var systems = []system{
-	{"Debian 12, initramfs-tools", "plain", ""},
-	{"Debian 12, dracut without systemd", "plain", `omit_dracutmodules+=" systemd systemd-initrd dracut-systemd "`},
-	{"Debian 12, dracut for this machine only", "plain", `hostonly="yes"`},
-	{"Debian 13, initramfs-tools", "trixie", ""},
-	{"Debian 13, dracut", "trixie", `hostonly="no"`},
+	{"Debian 12 with initramfs-tools", "plain", ""},
+	{"Debian 12 with dracut without systemd", "plain", `omit_dracutmodules+=" systemd systemd-initrd dracut-systemd "`},
+	{"Debian 12 with dracut for this machine only", "plain", `hostonly="yes"`},
+	{"Debian 13 with initramfs-tools", "trixie", ""},
+	{"Debian 13 with dracut", "trixie", `hostonly="no"`},
 }
 
 // A house is the root of a disk image, mounted, to run programs in.
