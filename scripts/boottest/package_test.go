@@ -25,7 +25,7 @@ type system struct {
 
 var systems = []system{
 	{"Debian 12 with initramfs-tools", "plain", ""},
-	{"Debian 12 with dracut without systemd", "plain", `omit_dracutmodules+=" systemd systemd-initrd dracut-systemd "`},
+	{"Debian 12 with dracut and no systemd in it", "plain", `omit_dracutmodules+=" systemd systemd-initrd dracut-systemd "`},
 	{"Debian 12 with dracut for this machine only", "plain", `hostonly="yes"`},
 	{"Debian 13 with initramfs-tools", "trixie", ""},
 	{"Debian 13 with dracut", "trixie", `hostonly="no"`},
