@@ -45,7 +45,7 @@ func (dracutPlain) Install() string {
 }
 
 func (dracutPlain) Detect(t *archive.Tree) bool {
-	head, err := t.ReadFile("/init")
+	head, err := t.ReadFile(initOf(t))
 	return err == nil && strings.HasPrefix(string(head), "#!") && isDracut(t)
 }
 

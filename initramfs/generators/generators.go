@@ -47,10 +47,10 @@ func All() []Generator {
 		dracutSystemd(),
 		dracutPlain{},
 		anySystemd(),
-		booster(),
-		uroot(),
 		alpine(),
 		anyShell(),
+		booster(),
+		uroot(),
 	}
 }
 
@@ -64,6 +64,16 @@ func Detect(t *archive.Tree) (Generator, error) {
 		known = append(known, g.Name())
 	}
 	return nil, fmt.Errorf("%w: this initrd is by none of %s", ErrUnknown, strings.Join(known, ", "))
+}
+
+// initOf is the program that pivots: /init, or what u-root, put in front of
+// it, has renamed to /inito. The word uroot.initflags=systemd=1 has u-root's
+// init replace itself by that one.
+func initOf(t *archive.Tree) string {
+	if _, init, err := t.Lookup("/init"); err == nil && strings.HasPrefix(init, "/bbin/") && t.Has("/inito") {
+		return "/inito"
+	}
+	return "/init"
 }
 
 func script(name, text string) archive.File {

@@ -106,3 +106,41 @@ func TestNoPlace(t *testing.T) {
 		}
 	}
 }
+
+// u-root put in front of another generator's initrd keeps that one's init as
+// /inito, and so its places for the calls.
+func TestURootInFront(t *testing.T) {
+	shell := []archive.File{script("/init", "#!/bin/sh\nmount -t proc proc /proc\nmount /dev/vda /r\nexec switch_root /r /sbin/init\n")}
+	for want, base := range map[string][]archive.File{
+		"initramfs-tools": debian(nil),
+		"dracut":          dracutTree("/lib/dracut/hooks"),
+		"systemd":         systemdTree(),
+		"a shell script":  shell,
+	} {
+		t.Run(want, func(t *testing.T) {
+			var both []archive.File
+			for _, f := range base {
+				if f.Name == "/init" {
+					f.Name = "/inito"
+				}
+				both = append(both, f)
+			}
+			both = append(both, linkTo("/init", "bbin/init"), script("/bbin/bb", "\x7fELF"), linkTo("/bbin/init", "bb"))
+			g, err := Detect(treeOf(t, both...))
+			if err != nil || g.Name() != want {
+				t.Fatalf("%v, %v", g, err)
+			}
+			calls, err := g.Calls(treeOf(t, both...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			baked := extended(t, both, calls...)
+			if err := g.Check(baked); err != nil {
+				t.Error(err)
+			}
+			if _, init, err := baked.Lookup("/init"); err != nil || init != "/bbin/bb" {
+				t.Errorf("/init has become %s, %v", init, err)
+			}
+		})
+	}
+}

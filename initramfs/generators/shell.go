@@ -39,7 +39,7 @@ func (s shellInit) Name() string    { return s.name }
 func (s shellInit) Install() string { return s.install }
 
 func (s shellInit) Detect(t *archive.Tree) bool {
-	text, err := t.ReadFile("/init")
+	text, err := t.ReadFile(initOf(t))
 	if err != nil || !bytes.HasPrefix(text, []byte("#!")) || !bytes.Contains(text, []byte(s.mark)) {
 		return false
 	}
@@ -47,34 +47,36 @@ func (s shellInit) Detect(t *archive.Tree) bool {
 }
 
 func (s shellInit) Calls(t *archive.Tree) ([]archive.File, error) {
-	text, err := t.ReadFile("/init")
+	name := initOf(t)
+	text, err := t.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
 	changed, err := addCalls(text)
 	if err != nil {
-		return nil, fmt.Errorf("/init: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return []archive.File{script("/init", string(changed))}, nil
+	return []archive.File{script(name, string(changed))}, nil
 }
 
 func (s shellInit) Check(t *archive.Tree) error {
-	if err := executable(t, "/init"); err != nil {
+	name := initOf(t)
+	if err := executable(t, name); err != nil {
 		return err
 	}
-	text, err := t.ReadFile("/init")
+	text, err := t.ReadFile(name)
 	if err != nil {
 		return err
 	}
 	p, err := findPlaces(text)
 	if err != nil {
-		return fmt.Errorf("/init: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if n := bytes.Count(text, []byte(Agent+" late --root")); n < len(p.late) {
-		return fmt.Errorf("/init calls %s late %d times, but pivots %d times", Agent, n, len(p.late))
+		return fmt.Errorf("%s calls %s late %d times, but pivots %d times", name, Agent, n, len(p.late))
 	}
 	if !bytes.Contains(text, []byte(shellEarly)) {
-		return fmt.Errorf("/init does not call %s early", Agent)
+		return fmt.Errorf("%s does not call %s early", name, Agent)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (s systemdInit) Name() string    { return s.name }
 func (s systemdInit) Install() string { return s.install }
 
 func (s systemdInit) Detect(t *archive.Tree) bool {
-	_, init, err := t.Lookup("/init")
+	_, init, err := t.Lookup(initOf(t))
 	return err == nil && path.Base(init) == "systemd" && t.Has("/etc/initrd-release") && s.maker(t)
 }
 
