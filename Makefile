@@ -67,12 +67,12 @@ bench: setup build ## the agent beside a shell script and ignition (long, root)
 	scripts/bench
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
-	scripts/setup binutils systemd-boot-efi
+	scripts/setup binutils bzip2 systemd-boot-efi xz-utils
 	scripts/matrix
 
 test-arm: setup build ## bake and boot Debian for arm64 (long)
 	scripts/setup qemu-efi-aarch64 qemu-system-arm qemu-user-static
-	scripts/matrix arm64/initramfs-tools
+	scripts/matrix arm64/initramfs-tools arm64/build
 
 bench-initrd: setup ## what each generator's initrd takes longer with the agent (long, root)
 	$(GO) test -count=1 -v -timeout 3h -tags boot,bench -run '^TestInitrdCost$$' ./scripts/boottest
