@@ -186,12 +186,15 @@ func (w *work) recover(ctx context.Context) error {
 func (w *work) recognise() error {
 	w.known = state.Read(w.root)
 	w.problem(w.known.Problems...)
-	if w.prepared == nil {
-		stored, ok := w.known.Stored()
-		if !ok || !slices.ContainsFunc(w.Signs, w.known.Applied) {
-			return ErrNothing
-		}
+	stored, ok := w.known.Stored()
+	silent := w.prepared == nil
+	if silent && (!ok || !slices.ContainsFunc(w.Signs, w.known.Applied)) {
+		return ErrNothing
+	}
+	if silent {
 		w.warn("the source did not answer, so the data stored in the root are used")
+	}
+	if silent || ok && w.prepared.Instance.Partial && w.prepared.Instance.ID == stored.ID {
 		p := Prepare(context.Background(), stored, nil)
 		p.recall(w.known.Processed())
 		w.prepared = &p

@@ -27,6 +27,7 @@ import (
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
 	"boothook/netboot/platform"
+	"boothook/netboot/source"
 )
 
 // networkTime is what putting the network back may take: some netlink messages.
@@ -141,7 +142,7 @@ func (b *boot) run(ctx context.Context) *report.Report {
 	s := &search{end: func() {}}
 	if where := b.recollect(ctx); where == "" {
 		b.begin(ctx, s)
-		b.seek(s)
+		b.seek(s, nil)
 	} else {
 		b.mark("network held back: " + where)
 	}
@@ -165,7 +166,7 @@ func (b *boot) run(ctx context.Context) *report.Report {
 type search struct {
 	budget  context.Context // nil: it has not begun
 	end     context.CancelFunc
-	sought  bool // the network was, if any source is on it
+	sought  bool // on the network
 	got     chan obtained
 	network *network // nil: none was raised
 }
@@ -176,19 +177,19 @@ func (b *boot) begin(ctx context.Context, s *search) {
 }
 
 // seek begins to look for the instance's data on the network, if it can be
-// there; volumes come with the root device: see take.
-func (b *boot) seek(s *search) {
-	s.sought, s.got = true, make(chan obtained, 1)
-	if !b.wantsNetwork() {
+// there. The volumes that may lead there come with the root device: see take.
+func (b *boot) seek(s *search, volumes []source.Volume) {
+	if !b.wantsNetwork(volumes) {
 		return
 	}
+	s.sought, s.got = true, make(chan obtained, 1)
 	network, err := b.raise(s.budget)
 	if err != nil {
 		s.got <- obtained{err: err}
 		return
 	}
 	s.network = network
-	go func() { s.got <- b.obtain(s.budget, network) }()
+	go func() { s.got <- b.obtain(s.budget, network, volumes) }()
 }
 
 // customize does to the root what the instance asks for, once that is there.
@@ -222,32 +223,29 @@ func (b *boot) leaveNetwork(n *network) {
 // the network has answered already: which one counts must not depend on who is
 // quicker.
 func (b *boot) take(root string, s *search) obtained {
-	if a, ok := b.local(s.budget); ok {
+	volumes, closeAll := b.env.volumes()
+	defer closeAll()
+	if a, ok := b.local(s.budget, volumes); ok {
 		return a
 	}
 	if a, ok := b.rootSeed(root); ok {
 		return a
 	}
-	select {
-	case a := <-s.got:
-		return a
-	default:
-	}
-	if !b.wantsNetwork() {
-		return obtained{err: errNoAnswer}
+	if !s.sought {
+		b.seek(s, volumes)
 	}
 	if !s.sought {
-		b.seek(s)
+		return obtained{err: errNoAnswer}
 	}
 	select {
 	case a := <-s.got:
-		return a
+		return b.complete(s.budget, a, volumes)
 	case <-s.budget.Done():
 	}
 	// An answer that came with the last moment still counts.
 	select {
 	case a := <-s.got:
-		return a
+		return b.complete(s.budget, a, volumes)
 	case <-time.After(100 * time.Millisecond):
 		return obtained{err: b.noAnswer(nil)}
 	}

@@ -65,7 +65,7 @@ func (b *boot) recollect(ctx context.Context) (where string) {
 // mayHold says that a hint could have something to hold back.
 func (b *boot) mayHold() bool {
 	in := &b.options.Inject
-	return b.options.Mode == words.On && !in.AgainEachBoot && !in.RequireSigned && !b.options.Net.Keep && b.wantsNetwork()
+	return b.options.Mode == words.On && !in.AgainEachBoot && !in.RequireSigned && !b.options.Net.Keep && b.wantsNetwork(nil)
 }
 
 // isMine says whether a hint is about this machine.

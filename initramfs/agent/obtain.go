@@ -225,7 +225,7 @@ func (b *boot) loadVLANs(ctx context.Context) {
 // answer wins and ends the rest. Then it fetches what user-data includes. When
 // all have said no for good, and no other lease is on its way, it does not
 // wait for the end of the budget.
-func (b *boot) obtain(ctx context.Context, n *network) obtained {
+func (b *boot) obtain(ctx context.Context, n *network, volumes []source.Volume) obtained {
 	ask, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
@@ -244,7 +244,7 @@ func (b *boot) obtain(ctx context.Context, n *network) obtained {
 			}
 			b.leased(lease)
 			asking++
-			go func() { answers <- b.askOver(ask, &lease) }()
+			go func() { answers <- b.askOver(ask, &lease, volumes) }()
 		case a := <-answers:
 			asking--
 			if a.err == nil {
@@ -297,22 +297,27 @@ func (b *boot) noAnswer(last error) error {
 }
 
 // askOver asks the sources in their order over one NIC.
-func (b *boot) askOver(ctx context.Context, lease *nic.Lease) obtained {
+func (b *boot) askOver(ctx context.Context, lease *nic.Lease, volumes []source.Volume) obtained {
 	client := b.client(lease)
 	err := errNoAnswer
 	for _, match := range b.matches {
 		var inst instance.Instance
-		inst, err = source.Fetch(ctx, match, b.sourceEnv(lease, client))
-		if err == nil {
-			inst, err = b.otherUserData(ctx, client, inst)
-		}
-		if err == nil {
+		if inst, err = b.ask(ctx, match, lease, client, volumes); err == nil {
 			p := injector.Prepared{Instance: inst}
 			return obtained{prepared: &p, match: match, lease: *lease, client: client}
 		}
 	}
 	client.Close()
 	return obtained{err: fmt.Errorf("over %s: %w", lease.Name, err)}
+}
+
+// ask asks one source.
+func (b *boot) ask(ctx context.Context, m platform.Match, lease *nic.Lease, client *fetch.Client, volumes []source.Volume) (instance.Instance, error) {
+	inst, err := source.Fetch(ctx, m, b.sourceEnv(lease, client, volumes))
+	if err != nil {
+		return inst, err
+	}
+	return b.otherUserData(ctx, client, inst)
 }
 
 // prepare decodes what came, and fetches what it includes.

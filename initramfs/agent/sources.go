@@ -61,30 +61,36 @@ func (e *Env) labels() []string {
 	return labels
 }
 
-// local asks the sources that need no network, with the volumes as they are.
-func (b *boot) local(ctx context.Context) (obtained, bool) {
-	volumes := b.env.scan()
-	defer func() {
-		for _, v := range volumes {
-			v.Close()
+// volumes are those that are there now, for sources to read until they are
+// closed.
+func (e *Env) volumes() (found []source.Volume, closeAll func()) {
+	seeds := e.scan()
+	for i := range seeds {
+		found = append(found, source.Volume{Label: seeds[i].Label, FS: seeds[i].FS})
+	}
+	return found, func() {
+		for i := range seeds {
+			seeds[i].Close()
 		}
-	}()
+	}
+}
+
+// local asks the sources that need no network.
+func (b *boot) local(ctx context.Context, volumes []source.Volume) (obtained, bool) {
 	ev := b.evidence
 	ev.Labels = nil
-	var known []source.Volume
-	for _, v := range volumes {
-		ev.Labels = append(ev.Labels, v.Label)
-		known = append(known, source.Volume{Label: v.Label, FS: v.FS})
+	for i := range volumes {
+		ev.Labels = append(ev.Labels, volumes[i].Label)
 	}
 	for _, m := range platform.Detect(ev) {
 		s, err := source.Find(m.Source)
 		if err != nil || s.Network {
 			continue
 		}
-		if server, err := source.NoCloudServer(ev, known); m.Source == "nocloud" && (err != nil || server != "") {
+		if server, err := source.NoCloudServer(ev, volumes); m.Source == "nocloud" && (err != nil || server != "") {
 			continue // over the network, then
 		}
-		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: known, Sysfs: b.env.Sysfs, Dev: devices})
+		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: volumes, Sysfs: b.env.Sysfs, Dev: devices})
 		if err != nil {
 			b.problem(instance.Problem{Origin: m.Source, Message: err.Error(), Warning: true})
 			continue
@@ -96,14 +102,30 @@ func (b *boot) local(ctx context.Context) (obtained, bool) {
 	return obtained{}, false
 }
 
+// complete asks once more, over the same lease, where a volume adds to what the
+// network says: it was not there when the network was asked.
+func (b *boot) complete(ctx context.Context, a obtained, volumes []source.Volume) obtained {
+	s, err := source.Find(a.match.Source)
+	if a.err != nil || err != nil || !s.Reads(volumes) {
+		return a
+	}
+	inst, err := b.ask(ctx, a.match, &a.lease, a.client, volumes)
+	if err != nil {
+		return obtained{err: err}
+	}
+	b.mark("volume read")
+	a.prepared = &injector.Prepared{Instance: inst}
+	return b.prepare(ctx, a)
+}
+
 // wantsNetwork says that some match has to be asked over the network.
-func (b *boot) wantsNetwork() bool {
+func (b *boot) wantsNetwork(volumes []source.Volume) bool {
 	for _, m := range b.matches {
 		if s, err := source.Find(m.Source); err != nil || s.Network {
 			return true
 		}
 		if m.Source == "nocloud" {
-			if server, err := source.NoCloudServer(b.evidence, nil); err != nil || server != "" {
+			if server, err := source.NoCloudServer(b.evidence, volumes); err != nil || server != "" {
 				return true
 			}
 		}
@@ -145,8 +167,8 @@ func notBefore() time.Time {
 }
 
 // sourceEnv is what a source sees over one lease.
-func (b *boot) sourceEnv(lease *nic.Lease, client *fetch.Client) source.Env {
-	e := source.Env{HTTP: client, Evidence: b.evidence, Sysfs: b.env.Sysfs,
+func (b *boot) sourceEnv(lease *nic.Lease, client *fetch.Client, volumes []source.Volume) source.Env {
+	e := source.Env{HTTP: client, Evidence: b.evidence, Volumes: volumes, Sysfs: b.env.Sysfs,
 		LowPort: fetch.New(fetch.Config{Dial: fetch.LowPort(lease.Dialer()), Version: b.env.Version}),
 		Lease:   source.Lease{Interface: lease.Name, Address: lease.Prefix.Addr(), ServerID: lease.ServerID, Gateway: lease.Gateway},
 	}
@@ -164,7 +186,7 @@ func (b *boot) tellSource(ctx context.Context, a *obtained, out instance.Outcome
 	case a.prepared == nil:
 		return
 	case a.client != nil:
-		env = b.sourceEnv(&a.lease, a.client)
+		env = b.sourceEnv(&a.lease, a.client, nil)
 	}
 	if err := source.Tell(ctx, a.match.Source, env, out); err != nil {
 		b.problem(instance.Problem{Origin: a.match.Source, Message: fmt.Sprintf("tell the source the outcome: %v", err)})

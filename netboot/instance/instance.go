@@ -33,6 +33,11 @@ type Instance struct {
 	// for the root and offered to templates as ds.meta_data.
 	MetaData map[string]any `json:"meta_data,omitempty"`
 
+	// Partial says that user-data and vendor-data are from a place that is
+	// there at the first boot only, and is gone: where the instance is known,
+	// those that were stored count.
+	Partial bool `json:"-"`
+
 	UserData      []byte `json:"-"`
 	VendorData    []byte `json:"-"`
 	VendorData2   []byte `json:"-"`

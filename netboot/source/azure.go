@@ -1,8 +1,10 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,8 +15,8 @@ import (
 )
 
 // Azure: the "Instance Metadata Service" over the network, and ovf-env.xml on
-// the provisioning volume, which holds the custom data that the portal asks
-// for. See azuretell.go for the report that the platform waits for.
+// the provisioning volume, a UDF, which holds the custom data that the portal
+// asks for. See azuretell.go for the report that the platform waits for.
 const (
 	azureInstance    = "instance?api-version=2021-08-01&extended=true"
 	azureInstanceOld = "instance?api-version=2019-06-01"
@@ -86,32 +88,82 @@ func parseAzure(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	if in.UserData, err = mustBase64("userData", compute.text("userData")); err != nil {
 		return nil, err
 	}
-	custom, err := ovfCustomData(got[azureOVF])
-	if err != nil {
-		return nil, err
-	}
-	if custom != nil {
-		in.UserData = custom // what the volume says counts more, as for cloud-init
-	}
-	return in, nil
-}
-
-// ovfCustomData finds the custom data in an ovf-env.xml. The one element is
-// looked for by its name, whatever its prefix: an XML library would weigh more
-// than all the sources together.
-func ovfCustomData(body []byte) ([]byte, error) {
-	text, err := xmlText(string(body), "CustomData")
-	if errors.Is(err, errNoElement) || err == nil && text == "" {
-		return nil, nil
-	}
+	ovf, err := readAzureOVF(string(got[azureOVF]))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, azureOVF, err)
 	}
-	plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: custom data are not base64", ErrMalformed, azureOVF)
+	if ovf.customData != nil {
+		in.UserData = ovf.customData // what the volume says counts more, as for cloud-init
 	}
-	return plain, nil
+	// The disc is gone after the first boot.
+	in.Partial = got[azureOVF] == nil && in.UserData == nil
+	// Of the account it is the other way round.
+	user := cmp.Or(profile.text("adminUsername"), ovf.user)
+	locked := cmp.Or(profile.text("disablePasswordAuthentication"), ovf.locked)
+	in.VendorData = azureAccount(user, ovf.password, locked)
+	return in, nil
+}
+
+// An azureEnvironment is what ovf-env.xml says of a machine; empty where it
+// says nothing.
+type azureEnvironment struct {
+	customData             []byte
+	user, password, locked string
+}
+
+// azureRedacted stands where a password was, once cloud-init has seen it.
+const azureRedacted = "REDACTED"
+
+// readAzureOVF looks for elements by their names, whatever their prefix: an
+// XML library would weigh more than all the sources together.
+func readAzureOVF(doc string) (e azureEnvironment, err error) {
+	var custom string
+	for _, field := range [...]struct {
+		name string
+		to   *string
+	}{
+		{"CustomData", &custom}, {"UserName", &e.user}, {"UserPassword", &e.password}, {"DisableSshPasswordAuthentication", &e.locked},
+	} {
+		text, err := xmlText(doc, field.name)
+		if err != nil && !errors.Is(err, errNoElement) {
+			return e, err
+		}
+		*field.to = unescapeXML(text)
+	}
+	if e.password == azureRedacted {
+		e.password = ""
+	}
+	if custom == "" {
+		return e, nil
+	}
+	if e.customData, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(custom), "")); err != nil {
+		err = errors.New("custom data are not base64")
+	}
+	return e, err
+}
+
+// azureAccount is the cloud-config of the account that the machine was ordered
+// with: the image's default user under another name, who may do everything,
+// also where the image does not say so, and perhaps has a password.
+func azureAccount(user, password, locked string) []byte {
+	account, config := object{}, object{}
+	if user != "" {
+		account["name"], account["sudo"] = user, "ALL=(ALL) NOPASSWD:ALL"
+	}
+	if password != "" {
+		account["plain_text_passwd"], account["lock_passwd"] = password, false
+	}
+	if len(account) > 0 {
+		config["system_info"] = object{"default_user": account}
+	}
+	if locked != "" {
+		config["ssh_pwauth"] = !strings.EqualFold(locked, "true")
+	}
+	if len(config) == 0 {
+		return nil
+	}
+	text, _ := json.Marshal(config) // it is made of nothing that could fail
+	return append([]byte("#cloud-config\n"), text...)
 }
 
 var (

@@ -54,6 +54,10 @@ func TestClouds(t *testing.T) {
 				if strings.Contains(noVendor, cloud.Name) && cloud.Name != "aliyun" {
 					want.VendorData = nil
 				}
+				if cloud.Name == "azure" {
+					want.VendorData = azureAccount("azureuser", "", "")
+					want.Partial = m.UserData == nil
+				}
 				if strings.Contains(oneKey, cloud.Name) && len(m.PublicKeys) > 0 {
 					want.PublicKeys = m.PublicKeys[:1]
 				}

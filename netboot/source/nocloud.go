@@ -29,6 +29,8 @@ const (
 	noCloudServer = "seedfrom/meta-data"
 	// noCloudID is what cloud-init calls an instance that nobody named.
 	noCloudID = "nocloud"
+	// noCloudLabel is that of its volume.
+	noCloudLabel = "cidata"
 )
 
 func noCloudDocs() []doc {
@@ -87,7 +89,7 @@ func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
 
 // noCloudVolume reads the volume with the label cidata.
 func noCloudVolume(volumes []Volume) (Docs, error) {
-	v, err := findVolume(volumes, "cidata")
+	v, err := findVolume(volumes, noCloudLabel)
 	if err != nil {
 		return nil, err
 	}

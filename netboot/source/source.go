@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"boothook/netboot/fetch"
@@ -91,6 +92,9 @@ type Source struct {
 	// LinkLocal4 and LinkLocal6 say that the source can be reached with a
 	// link-local address alone, where there is no DHCP.
 	LinkLocal4, LinkLocal6 bool
+	// label is what the label of a volume begins with that adds to what the
+	// network says, in lower case.
+	label string
 
 	fetch func(context.Context, *Env) (Docs, error)
 	parse func(Docs, *platform.Evidence) (*instance.Instance, error)
@@ -101,7 +105,7 @@ type Source struct {
 // Table lists all sources.
 func Table() []Source {
 	return []Source{
-		{Name: "nocloud", fetch: fetchNoCloud, parse: parseNoCloud},
+		{Name: "nocloud", label: noCloudLabel, fetch: fetchNoCloud, parse: parseNoCloud},
 		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
 		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
 		{Name: "ovf", fetch: fetchOVF, parse: parseOVF},
@@ -117,7 +121,7 @@ func Table() []Source {
 		{Name: "cloudstack", Network: true, fetch: fetchCloudStack, parse: parseCloudStack},
 		{Name: "exoscale", Network: true, fetch: fetchExoscale, parse: parseCloudStack},
 		{Name: "gce", Network: true, fetch: fetchGCE, parse: parseGCE},
-		{Name: "azure", Network: true, fetch: fetchAzure, parse: parseAzure, tell: tellAzure},
+		{Name: "azure", Network: true, label: azureLabel, fetch: fetchAzure, parse: parseAzure, tell: tellAzure},
 		{Name: "oracle", Network: true, fetch: fetchOracle, parse: parseOracle},
 		{Name: "digitalocean", Network: true, LinkLocal4: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean},
 		{Name: "hetzner", Network: true, LinkLocal6: true, fetch: fetchHetzner, parse: parseHetzner},
@@ -139,6 +143,14 @@ func Find(name string) (Source, error) {
 		}
 	}
 	return Source{}, fmt.Errorf("%w %q", ErrUnknown, name)
+}
+
+// Reads says that the source, though it asks the network, also reads one of
+// these volumes.
+func (s *Source) Reads(volumes []Volume) bool {
+	return s.label != "" && slices.ContainsFunc(volumes, func(v Volume) bool {
+		return strings.HasPrefix(strings.ToLower(v.Label), s.label)
+	})
 }
 
 // Fetch asks the datasource that m names for everything it has to say. It

@@ -1,4 +1,4 @@
-// Package volume reads small seed volumes, iso9660 and FAT, straight off a
+// Package volume reads small seed volumes, iso9660, UDF and FAT, straight off a
 // block device: no mount, no kernel module.
 //
 // In goes anything that can be read at an offset. Out comes the volume's label
@@ -30,7 +30,7 @@ const (
 
 // What a caller may want to tell apart.
 var (
-	// ErrUnknown: neither iso9660 nor FAT.
+	// ErrUnknown: neither iso9660 nor UDF nor FAT.
 	ErrUnknown = errors.New("unknown file system")
 	// ErrCorrupt: it is one of them, but not in order.
 	ErrCorrupt = errors.New("corrupt file system")
@@ -40,7 +40,7 @@ var (
 
 // A Volume is a file system that was found on a device.
 type Volume struct {
-	// Type is "iso9660" or "vfat".
+	// Type is "iso9660", "udf" or "vfat".
 	Type string
 	// Label is the volume's label without the spaces that fill it up.
 	Label string
@@ -49,9 +49,10 @@ type Volume struct {
 	FS fs.FS
 }
 
-// Open recognises the file system on r.
+// Open recognises the file system on r. A disc that is both iso9660 and UDF is
+// taken for UDF, whose label is not limited to capitals.
 func Open(r io.ReaderAt) (*Volume, error) {
-	for _, open := range []func(io.ReaderAt) (*Volume, error){openISO, openFAT} {
+	for _, open := range []func(io.ReaderAt) (*Volume, error){openUDF, openISO, openFAT} {
 		v, err := open(r)
 		if !errors.Is(err, ErrUnknown) {
 			return v, err

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -81,7 +82,53 @@ func images() []image {
 		{"plain iso9660", "iso9660", true, func(t testing.TB, path string) {
 			makeISO(t, path, iso9660.FinalizeOptions{VolumeIdentifier: "CIDATA"})
 		}},
+		{"udf and iso9660", "udf", false, makeUDF},
+		{"udf", "udf", false, func(t testing.TB, path string) {
+			makeUDF(t, path)
+			hideISO(t, path)
+		}},
+		{"udf by Linux, of discs", "udf", false, func(t testing.TB, path string) { unpack(t, "testdata/disc.udf.gz", path) }},
+		{"udf by Linux, of disks", "udf", false, func(t testing.TB, path string) { unpack(t, "testdata/disk.udf.gz", path) }},
 	}
+}
+
+// makeUDF makes a disc that is both UDF and iso9660.
+func makeUDF(t testing.TB, path string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range seed() {
+		file := filepath.Join(dir, name)
+		check(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		check(t, os.WriteFile(file, []byte(content), 0o644))
+	}
+	if out, err := exec.Command("genisoimage", "-quiet", "-udf", "-V", "CIDATA", "-o", path, dir).CombinedOutput(); err != nil {
+		t.Fatalf("genisoimage: %v\n%s", err, out)
+	}
+}
+
+// hideISO overwrites the descriptors of iso9660.
+func hideISO(t testing.TB, path string) {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	check(t, err)
+	for at := isoFirst * isoSector; string(body[at+1:at+6]) == "CD001"; at += isoSector {
+		copy(body[at:], "\x00CDW02")
+	}
+	check(t, os.WriteFile(path, body, 0o644))
+}
+
+// unpack gives an image that mkudffs formatted and Linux wrote the seed to, in
+// pieces, so that files have many extents: see testdata/README.md.
+func unpack(t testing.TB, packed, path string) {
+	t.Helper()
+	f, err := os.Open(packed)
+	check(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	check(t, err)
+	body, err := io.ReadAll(z)
+	check(t, err)
+	check(t, os.WriteFile(path, body, 0o644))
 }
 
 func check(t testing.TB, err error) {
@@ -241,7 +288,11 @@ func FuzzFAT(f *testing.F) {
 }
 
 func FuzzISO9660(f *testing.F) {
-	fuzzOpen(f, func(name string) bool { return !strings.HasPrefix(name, "fat") })
+	fuzzOpen(f, func(name string) bool { return !strings.HasPrefix(name, "fat") && !strings.HasPrefix(name, "udf") })
+}
+
+func FuzzUDF(f *testing.F) {
+	fuzzOpen(f, func(name string) bool { return strings.HasPrefix(name, "udf by") })
 }
 
 // fuzzOpen reads whole volumes in which some bytes are overwritten.
