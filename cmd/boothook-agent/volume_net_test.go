@@ -4,9 +4,11 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +17,11 @@ import (
 
 // disc makes a disc of a directory, and a sysfs that lists it as a block
 // device. A file serves for one: all that is done to it is reading.
-func (l *lab) disc(label, sysfs string, files map[string]string) {
+func (l *lab) disc(label, sysfs string, files map[string]string, kind ...string) {
 	l.t.Helper()
+	if len(kind) == 0 {
+		kind = []string{"-udf"}
+	}
 	content, err := os.MkdirTemp(l.dir, "disc")
 	if err != nil {
 		l.t.Fatal(err)
@@ -26,11 +31,85 @@ func (l *lab) disc(label, sysfs string, files map[string]string) {
 	}
 	name := l.client + "-" + label
 	path := filepath.Join("/dev/shm", name)
-	l.must("genisoimage", "-quiet", "-udf", "-V", label, "-o", path, content)
+	l.must("genisoimage", slices.Concat(kind, []string{"-quiet", "-V", label, "-o", path, content})...)
 	l.t.Cleanup(func() { os.Remove(path) })
 	if err := os.MkdirAll(filepath.Join(sysfs, "class/block/shm!"+name), 0o755); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// TestVolumes gives the agent each source's documents on a volume, from the
+// answers that its parser is held against, and prints what the root has of
+// them. Nobody is asked over the network.
+func TestVolumes(t *testing.T) {
+	joliet, rockRidge, udf := []string{"-J"}, []string{"-R"}, []string{"-udf"}
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-12s %-12s %-10s %-38s %-18s %4s %9s %11s %7s\n", "source", "label", "disc", "instance-id", "hostname", "keys", "user-data", "vendor-data", "network")
+	for _, tt := range []struct {
+		source, answer, label, folder string
+		disc                          []string
+	}{
+		{"nocloud", "volume", "cidata", "", rockRidge},
+		{"nocloud", "volume", "CIDATA", "", joliet},
+		{"nocloud", "volume", "cidata", "", udf},
+		{"configdrive", "nova", "config-2", "openstack/latest", rockRidge},
+		{"ibmcloud", "template", "METADATA", "openstack/latest", joliet},
+		{"opennebula", "sunstone", "CONTEXT", "", joliet},
+		{"ovf", "vmware", "OVF ENV", "", joliet},
+	} {
+		t.Run(tt.source+" "+strings.Join(tt.disc, ""), func(t *testing.T) {
+			l := newLab(t)
+			from := filepath.Join("../../netboot/source/testdata", tt.source, tt.answer)
+			var want struct {
+				ID            string   `json:"instance_id"`
+				Hostname      string   `json:"hostname"`
+				Keys          []string `json:"public_keys"`
+				UserData      string   `json:"user_data"`
+				VendorData    string   `json:"vendor_data"`
+				NetworkConfig string   `json:"network_config"`
+			}
+			if err := json.Unmarshal([]byte(l.read(from, "want.json")), &want); err != nil {
+				t.Fatal(err)
+			}
+			files := map[string]string{}
+			entries, err := os.ReadDir(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if e.Name() != "want.json" {
+					files[filepath.Join(tt.folder, e.Name())] = l.read(from, e.Name())
+				}
+			}
+			sysfs := filepath.Join(l.dir, "sys")
+			if tt.source == "ibmcloud" {
+				l.write(filepath.Join(sysfs, "hypervisor/type"), "xen\n")
+				l.write(filepath.Join(sysfs, "hypervisor/uuid"), want.ID+"\n")
+			}
+			l.disc(tt.label, sysfs, files, tt.disc...)
+			root := l.newRoot()
+			r, log := l.agent(root, "", "--sys", sysfs)
+			if r.Result != report.Applied || r.Source != tt.source || r.InstanceID != want.ID || len(r.Network) > 0 {
+				t.Fatalf("result %s, source %s, instance %q, want %q, network %v\n%s", r.Result, r.Source, r.InstanceID, want.ID, r.Network, log)
+			}
+			stored := "var/lib/cloud/instances/" + want.ID + "/"
+			if got := l.read(root, stored+"user-data.txt"); got != want.UserData {
+				t.Errorf("user-data %q, want %q", got, want.UserData)
+			}
+			if want.VendorData != "" && l.read(root, stored+"vendor-data.txt") != want.VendorData {
+				t.Errorf("vendor-data %q, want %q", l.read(root, stored+"vendor-data.txt"), want.VendorData)
+			}
+			if want.Hostname != "" && !strings.HasPrefix(want.Hostname, strings.TrimSpace(l.read(root, "etc/hostname"))) {
+				t.Errorf("hostname %q, want %q", l.read(root, "etc/hostname"), want.Hostname)
+			}
+			if len(want.Keys) > 0 && !strings.Contains(l.read(root, "root/.ssh/authorized_keys"), want.Keys[0]) {
+				t.Errorf("root's keys are %q", l.read(root, "root/.ssh/authorized_keys"))
+			}
+			fmt.Fprintf(&table, "%-12s %-12s %-10s %-38s %-18s %4d %9d %11d %7d\n", tt.source, tt.label, strings.Join(tt.disc, ""),
+				want.ID, want.Hostname, len(want.Keys), len(want.UserData), len(want.VendorData), len(want.NetworkConfig))
+		})
+	}
+	t.Logf("what arrived in the root:\n%s", &table)
 }
 
 // TestAzureDisc gives a machine of Azure its custom data, account and password
