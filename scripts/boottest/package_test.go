@@ -236,20 +236,24 @@ func (h house) checkUpgraded(t *testing.T, initrd string) {
 func (h house) checkDracut(t *testing.T, kernel, before, with string) {
 	t.Helper()
 	h.sh(t, "lsinitrd --mod /boot/initrd.img-"+kernel+" | grep -qx boothook")
-	for options, want := range map[string]string{"--omit boothook": before, "--add boothook": with} {
-		if got := h.dracut(t, kernel, options); got != want {
-			t.Errorf("dracut %s (-want +got):\n%s", options, cmp.Diff(want, got))
+	for setting, want := range map[string]string{`omit_dracutmodules+=" boothook "`: before, `add_dracutmodules+=" boothook "`: with} {
+		if got := h.dracut(t, kernel, setting); got != want {
+			t.Errorf("dracut with %s (-want +got):\n%s", setting, cmp.Diff(want, got))
 		}
 	}
 }
 
-// dracut lists what dracut makes with these options.
-func (h house) dracut(t *testing.T, kernel, options string) string {
+// dracut lists what dracut makes with one more line of settings. It is called
+// as Debian calls it, because what it makes names the options.
+func (h house) dracut(t *testing.T, kernel, setting string) string {
 	t.Helper()
 	initrd := "/boot/initrd.img-" + kernel
-	h.sh(t, "mv "+initrd+" /root/kept; dracut --quiet --force "+options+" "+initrd+" "+kernel)
+	more := filepath.Join(h.dir, "etc/dracut.conf.d/z.conf")
+	check(t, os.WriteFile(more, []byte(setting+"\n"), 0o644))
+	h.sh(t, "mv "+initrd+" /root/kept; /etc/kernel/postinst.d/dracut "+kernel)
 	listing := h.listing(t, initrd)
 	h.sh(t, "mv /root/kept "+initrd)
+	check(t, os.Remove(more))
 	return listing
 }
 
