@@ -6,6 +6,15 @@ package modules
 // no pattern (an open bracket) matches nothing.
 func glob(pattern, s string) bool {
 	p, i := 0, 0
+	// Of most patterns of the file it is plain from the first characters that
+	// they do not match; this is all that is done about them.
+	for p < len(pattern) && p < len(s) && pattern[p] != '*' && pattern[p] != '[' && pattern[p] != '?' {
+		if pattern[p] != s[p] {
+			return false
+		}
+		p++
+	}
+	i = p
 	star, mark := -1, 0 // where to go back to: the last *, and what it covers so far
 	for i < len(s) {
 		if p < len(pattern) {

@@ -14,7 +14,6 @@
 package modules
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,14 +36,16 @@ var ErrUnknown = errors.New("unknown module")
 type Index struct {
 	dir     string
 	path    map[string]string   // name → file, relative to dir
-	deps    map[string][]string // name → all modules it needs, the first needed last
+	needs   map[string]string   // name → the files of all modules it needs, the first needed last
 	pre     map[string][]string // soft dependencies: wanted before, by name or alias
 	post    map[string][]string // and after
 	builtin map[string]bool
 	aliases []alias // in the file's order
 }
 
-// An alias says that a device whose modalias matches pattern wants a module.
+// An alias says that a device whose modalias matches pattern wants a module,
+// here with its name as the file has it. There are thousands, and a boot asks
+// for a handful of devices: what can be done when one matches is done then.
 type alias struct{ pattern, module string }
 
 // indexFiles are depmod's files and what reads a line of each.
@@ -78,7 +79,7 @@ func newIndex(dir string) *Index {
 	return &Index{
 		dir:     dir,
 		path:    map[string]string{},
-		deps:    map[string][]string{},
+		needs:   map[string]string{},
 		pre:     map[string][]string{},
 		post:    map[string][]string{},
 		builtin: map[string]bool{},
@@ -86,35 +87,37 @@ func newIndex(dir string) *Index {
 }
 
 // readBounded reads a file; one that does not exist is empty.
-func readBounded(path string) ([]byte, error) {
+func readBounded(path string) (string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return "", nil
 	}
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxIndexFile+1))
+	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	if len(data) > maxIndexFile {
-		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxIndexFile)
+	if info.Size() > maxIndexFile {
+		return "", fmt.Errorf("%s: larger than %d bytes", path, maxIndexFile)
 	}
-	return data, nil
+	var text strings.Builder
+	text.Grow(int(info.Size()))
+	_, err = io.Copy(&text, io.LimitReader(f, info.Size()))
+	return text.String(), err
 }
 
 // parse reads a file line by line; an error begins with the line's number.
-func (x *Index) parse(data []byte, parseLine func(*Index, string) error) error {
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		s := strings.TrimSpace(string(line))
-		if s == "" || s[0] == '#' {
+func (x *Index) parse(text string, parseLine func(*Index, string) error) error {
+	for n := 1; text != ""; n++ {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
-		if err := parseLine(x, s); err != nil {
+		if err := parseLine(x, line); err != nil {
 			return fmt.Errorf("%d: %w", n, err)
 		}
 	}
@@ -127,15 +130,24 @@ func (x *Index) depLine(line string) error {
 	if !ok {
 		return errors.New("no colon")
 	}
-	if !filepath.IsLocal(file) {
+	if file == "" || file[0] == '/' || strings.Contains(file, "..") {
 		return fmt.Errorf("path %q leaves the directory", file)
 	}
 	name := Name(file)
 	x.path[name] = file
-	for _, d := range strings.Fields(deps) {
-		x.deps[name] = append(x.deps[name], Name(d))
+	if deps != "" {
+		x.needs[name] = deps
 	}
 	return nil
+}
+
+// deps gives the names of all modules that one needs, the first needed last.
+func (x *Index) deps(name string) []string {
+	all := strings.Fields(x.needs[name])
+	for i := range all {
+		all[i] = Name(all[i])
+	}
+	return all
 }
 
 // softdepLine reads "softdep NAME pre: A B post: C".
@@ -159,15 +171,15 @@ func (x *Index) softdepLine(line string) error {
 	return nil
 }
 
-// aliasLine reads "alias PATTERN MODULE".
+// aliasLine reads "alias PATTERN MODULE". A pattern may hold blanks (DMI
+// strings do); the module's name cannot.
 func (x *Index) aliasLine(line string) error {
-	f := strings.Fields(line)
-	if len(f) < 3 || f[0] != "alias" {
+	i := strings.LastIndexByte(line, ' ')
+	pattern, ok := strings.CutPrefix(line[:max(i, 0)], "alias ")
+	if !ok {
 		return errors.New("not an alias line")
 	}
-	// A pattern may hold blanks (DMI strings do); the module's name cannot.
-	pattern := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(line, "alias"), f[len(f)-1]))
-	x.aliases = append(x.aliases, alias{pattern, normal(f[len(f)-1])})
+	x.aliases = append(x.aliases, alias{pattern, line[i+1:]})
 	return nil
 }
 
@@ -186,9 +198,13 @@ func (x *Index) Builtin(name string) bool { return x.builtin[normal(name)] }
 // index's order, without repetition.
 func (x *Index) Match(modalias string) []string {
 	var out []string
-	for _, a := range x.aliases {
-		if glob(a.pattern, modalias) && !slices.Contains(out, a.module) {
-			out = append(out, a.module)
+	for i := range x.aliases {
+		a := &x.aliases[i]
+		if !glob(a.pattern, modalias) {
+			continue
+		}
+		if module := normal(a.module); !slices.Contains(out, module) {
+			out = append(out, module)
 		}
 	}
 	return out
@@ -249,7 +265,7 @@ func (c *closure) module(name string) error {
 	for _, soft := range c.index.pre[name] {
 		c.soft(soft)
 	}
-	deps := c.index.deps[name]
+	deps := c.index.deps(name)
 	for i := len(deps) - 1; i >= 0; i-- {
 		if err := c.module(deps[i]); err != nil {
 			return fmt.Errorf("%s needs %w", name, err)
@@ -267,7 +283,7 @@ func (c *closure) soft(name string) { _ = c.add(name) }
 
 // Name gives the name of the module in a file: "a/b-c.ko.xz" is b_c.
 func Name(file string) string {
-	base := filepath.Base(file)
+	base := file[strings.LastIndexByte(file, '/')+1:]
 	if i := strings.Index(base, ".ko"); i > 0 {
 		base = base[:i]
 	}
@@ -275,4 +291,9 @@ func Name(file string) string {
 }
 
 // normal writes a module's name as the kernel does.
-func normal(name string) string { return strings.ReplaceAll(name, "-", "_") }
+func normal(name string) string {
+	if strings.IndexByte(name, '-') < 0 {
+		return name
+	}
+	return strings.ReplaceAll(name, "-", "_")
+}

@@ -177,7 +177,7 @@ func FuzzIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, dep, softdep, alias, builtin string) {
 		x := newIndex("/")
 		for i, text := range []string{dep, softdep, alias, builtin} {
-			if err := x.parse([]byte(text), indexFiles[i].line); err != nil {
+			if err := x.parse(text, indexFiles[i].line); err != nil {
 				return
 			}
 		}

@@ -134,7 +134,7 @@ func (l *Loader) begin(order []string) []*task {
 		t := l.tasks[name]
 		if t == nil {
 			t = &task{done: make(chan struct{})}
-			hard := l.tasksOf(l.index.deps[name])
+			hard := l.tasksOf(l.index.deps(name))
 			var soft []*task
 			for _, n := range l.index.pre[name] {
 				soft = append(soft, l.tasksOf(l.index.resolve(n))...)
