@@ -24,6 +24,7 @@ import (
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/injector"
+	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
 	"boothook/netboot/platform"
@@ -47,6 +48,9 @@ type boot struct {
 	// loader loads kernel modules; see drivers.
 	loader  *modules.Loader
 	loading sync.Once
+	// pipe speaks TLS, once it is needed; see secure.
+	pipe     fetch.TLSPipe
+	securing sync.Once
 	// kept is the hint that was found, hint the one that should be there.
 	kept, hint string
 

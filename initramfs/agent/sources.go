@@ -2,12 +2,10 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"time"
 
 	"boothook/injector"
 	"boothook/netboot/fetch"
@@ -20,7 +18,6 @@ import (
 
 // What bake puts into the initrd beside the agent.
 const (
-	tlsPipe   = "/usr/lib/boothook/boothook-tls"
 	bakedMark = "/usr/lib/boothook/baked.json"
 	bakedCAs  = "/etc/boothook/ca.pem"
 	ownCAs    = "/etc/ssl/certs" // of an initrd that has some
@@ -136,12 +133,8 @@ func (b *boot) wantsNetwork(volumes []source.Volume) bool {
 // client makes what asks over one lease.
 func (b *boot) client(lease *nic.Lease) *fetch.Client {
 	cfg := fetch.Config{Dial: lease.DialContext, Version: b.env.Version, Packet: lease.Packet}
-	if _, err := os.Stat(tlsPipe); err == nil {
-		pipe := fetch.TLSPipe{Path: tlsPipe, CA: bakedCAs, NotBefore: notBefore()}
-		if _, err := os.Stat(bakedCAs); err != nil {
-			pipe.CA = ownCAs
-		}
-		cfg.TLS = pipe.Wrap
+	if anyExists(tlsPipe, tlsPipe+tlsPacked) {
+		cfg.TLS = b.secure
 	}
 	if said := b.options.Net.Proxy; said != "" {
 		proxy, err := fetch.ParseProxy(said)
@@ -151,19 +144,6 @@ func (b *boot) client(lease *nic.Lease) *fetch.Client {
 		cfg.Proxy = proxy
 	}
 	return fetch.New(cfg)
-}
-
-// notBefore is the earliest that it can be, for certificates on a machine
-// whose clock was never set: when the initrd was baked.
-func notBefore() time.Time {
-	var mark struct {
-		NotBefore int64 `json:"not_before"`
-	}
-	text, err := readSome(bakedMark, maxMark)
-	if err != nil || json.Unmarshal(text, &mark) != nil {
-		return time.Time{}
-	}
-	return time.Unix(mark.NotBefore, 0)
 }
 
 // sourceEnv is what a source sees over one lease.

@@ -3,6 +3,8 @@
 package nettest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -44,10 +46,15 @@ func (l *lab) serveTLS(addr, name string, now time.Time) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(pipe); err != nil || z.Close() != nil {
+		l.t.Fatal(err)
+	}
 	l.initrd(map[string]string{
-		"/usr/lib/boothook/boothook-tls": string(pipe),
-		"/usr/lib/boothook/baked.json":   string(mark),
-		"/etc/boothook/ca.pem":           string(authority),
+		"/usr/lib/boothook/boothook-tls.gz": packed.String(),
+		"/usr/lib/boothook/baked.json":      string(mark),
+		"/etc/boothook/ca.pem":              string(authority),
 	})
 }
 

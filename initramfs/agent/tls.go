@@ -1,0 +1,78 @@
+package agent
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"boothook/netboot/fetch"
+)
+
+// boothook-tls in the initrd is either there, or packed as bake leaves it:
+// most boots meet no https address, and the kernel then need not unpack a
+// program as large as the agent.
+const (
+	tlsPipe   = "/usr/lib/boothook/boothook-tls"
+	tlsPacked = ".gz"
+	// maxTLS bounds it unpacked, in bytes.
+	maxTLS = 64 << 20
+)
+
+// secure speaks TLS over a connection; it is a fetch.Config's TLS.
+func (b *boot) secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+	b.securing.Do(func() {
+		b.pipe = fetch.TLSPipe{Path: tlsPipe, CA: bakedCAs, NotBefore: notBefore()}
+		if !anyExists(bakedCAs) {
+			b.pipe.CA = ownCAs
+		}
+		if err := unpackTLS(tlsPipe); err != nil {
+			b.log.Warnf("%v", err)
+		}
+	})
+	return b.pipe.Wrap(ctx, conn, host)
+}
+
+// unpackTLS makes the program at path of the packed one beside it, unless it is
+// there.
+func unpackTLS(path string) error {
+	if anyExists(path) {
+		return nil
+	}
+	in, err := os.Open(path + tlsPacked)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", in.Name(), err)
+	}
+	out, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o700)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, io.LimitReader(z, maxTLS))
+	if err = errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("unpack %s: %w", in.Name(), err)
+	}
+	return os.Rename(path+".new", path)
+}
+
+// notBefore is the earliest that it can be, for certificates on a machine
+// whose clock was never set: when the initrd was baked.
+func notBefore() time.Time {
+	var mark struct {
+		NotBefore int64 `json:"not_before"`
+	}
+	text, err := readSome(bakedMark, maxMark)
+	if err != nil || json.Unmarshal(text, &mark) != nil {
+		return time.Time{}
+	}
+	return time.Unix(mark.NotBefore, 0)
+}
