@@ -17,7 +17,7 @@ AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapel
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm bench-bake bench-initrd package test-package test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,9 @@ test-matrix: setup build ## bake and boot the initrds of every generator (long)
 test-arm: setup build ## bake and boot Debian for arm64 (long)
 	scripts/setup qemu-efi-aarch64 qemu-system-arm qemu-user-static
 	scripts/matrix arm64/initramfs-tools arm64/build
+
+test-examples: setup ## run the pages of docs/examples as they are printed (long, root)
+	scripts/examples/run
 
 bench-initrd: setup ## what each generator's initrd takes longer with the agent (long, root)
 	$(GO) test -count=1 -v -timeout 3h -tags boot,bench -run '^TestInitrdCost$$' ./scripts/boottest
