@@ -116,6 +116,7 @@ func newBoot(e Env) (*boot, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.loadFWCfg(options.Debug)
 	evidence := e.evidence(options)
 	if len(platform.Detect(evidence)) == 0 {
 		evidence.Labels = e.labels()

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"boothook/initramfs/modules"
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/netboot/platform"
@@ -35,7 +37,8 @@ func Early(e Env) error {
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return fmt.Errorf("make the run directory: %w", err)
 	}
-	if len(platform.Detect(e.evidence(options))) == 0 {
+	signs := func() bool { return len(platform.Detect(e.evidence(options))) > 0 }
+	if !signs() && !(e.loadFWCfg(options.Debug) && signs()) {
 		r := &report.Report{Schema: report.Schema, Version: e.Version,
 			Result: report.NoPlatform, Problems: options.Warnings}
 		r.Mark(start, "early call")
@@ -45,6 +48,23 @@ func Early(e Env) error {
 		return e.write(r)
 	}
 	return e.leaveWorker(start)
+}
+
+// loadFWCfg loads the driver of QEMU's fw_cfg, which nobody else would in time,
+// where the device is there and the driver is not. It says whether it did.
+func (e *Env) loadFWCfg(debug bool) bool {
+	if e.ByHand || anyExists(e.Sysfs+"/firmware/qemu_fw_cfg") || !anyExists(e.Sysfs+"/bus/acpi/devices/QEMU0002:00") {
+		return false
+	}
+	log := NewLog(debug, e.LogTo)
+	loader, err := modules.Running(func(line string) { log.Debugf("%s", line) })
+	if err == nil {
+		err = loader.Load(context.Background(), "qemu_fw_cfg")
+	}
+	if err != nil {
+		log.Debugf("load fw_cfg's driver: %v", err)
+	}
+	return err == nil
 }
 
 // evidence is what says where we are: the kernel's words and the machine.

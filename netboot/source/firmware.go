@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"boothook/netboot/fetch"
@@ -48,7 +49,7 @@ func fetchSMBIOS(_ context.Context, env *Env) (Docs, error) {
 func fetchFWCfg(_ context.Context, env *Env) (Docs, error) {
 	got := Docs{}
 	for _, d := range noCloudDocs() {
-		body, err := readAtOnce(filepath.Join(env.Sysfs, platform.FWCfgDir, d.path, "raw"))
+		body, err := readFWCfg(filepath.Join(env.Sysfs, platform.FWCfgDir, d.path))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -60,24 +61,27 @@ func fetchFWCfg(_ context.Context, env *Env) (Docs, error) {
 	return got, nil
 }
 
-// readAtOnce reads a file with as few reads as can be: for each, the kernel
-// goes through fw_cfg from the file's beginning.
-func readAtOnce(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readFWCfg reads one of fw_cfg's files (Documentation/ABI/testing of the
+// kernel, sysfs-firmware-qemu_fw_cfg) with as few reads as can be: for each,
+// the kernel goes through the file from its beginning. Its size is not the one
+// that stat(2) gives.
+func readFWCfg(dir string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "size"))
+	if err != nil {
+		return nil, err
+	}
+	size, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || size > fetch.MaxDocument {
+		return nil, fmt.Errorf("read %s of %q bytes: %w", dir, text, fetch.ErrTooLarge)
+	}
+	f, err := os.Open(filepath.Join(dir, "raw"))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if st.Size() > fetch.MaxDocument {
-		return nil, fmt.Errorf("read %s: %w", path, fetch.ErrTooLarge)
-	}
-	body := make([]byte, st.Size())
+	body := make([]byte, size)
 	if _, err := io.ReadFull(f, body); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
 	return body, nil
 }

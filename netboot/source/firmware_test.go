@@ -3,6 +3,7 @@ package source
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,6 +38,9 @@ func TestFWCfg(t *testing.T) {
 	for name, body := range map[string]string{"user-data": script, "meta-data": "instance-id: iid-1\n"} {
 		dir := filepath.Join(sysfs, platform.FWCfgDir, name)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "size"), fmt.Appendln(nil, len(body)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "raw"), []byte(body), 0o600); err != nil {

@@ -58,7 +58,11 @@ func lightDisk(t *testing.T) string {
 
 // A kernel is one that scripts/initrds has, with its modules and the initrds
 // that generators made for it.
-type kernel struct{ dir, version string }
+type kernel struct {
+	dir, version string
+	// machine are more of QEMU's options.
+	machine []string
+}
 
 func findKernel(t *testing.T, suite string) kernel {
 	t.Helper()
@@ -68,7 +72,7 @@ func findKernel(t *testing.T, suite string) kernel {
 	if len(versions) != 1 {
 		t.Fatalf("modules of %d kernels in %s", len(versions), dir)
 	}
-	return kernel{dir, filepath.Base(versions[0])}
+	return kernel{dir: dir, version: filepath.Base(versions[0])}
 }
 
 // tools builds the tool and the agent, into a new directory. With an overlay
@@ -116,7 +120,7 @@ func (k kernel) typedBoot(t *testing.T, typed, initrd, disk, memory string, word
 	} else {
 		args = append(args, "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,+rdrand")
 	}
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(args, k.machine...)...)
 	t.Logf("to reproduce: %q", cmd.Args)
 	var console, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(typed), &console, &complaint
