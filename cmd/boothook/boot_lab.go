@@ -21,9 +21,9 @@ import (
 
 const (
 	// settleTimeout bounds the wait, after the login prompt, for late jobs.
-	settleTimeout = 3 * time.Minute
+	settleTimeout = 5 * time.Minute
 	// bannerGrace is how long sshd may be later than the login prompt.
-	bannerGrace = 30 * time.Second
+	bannerGrace = time.Minute
 	// metadataAddress is where an EC2 instance looks for its metadata.
 	metadataAddress = vm.MetadataAddress + ":80"
 	// maxReport bounds what is read of a report, in bytes.
