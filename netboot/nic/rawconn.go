@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,9 @@ const (
 	udpHeader = 8
 	maxHeader = 60 + udpHeader // with all the options there can be
 )
+
+// closeLater is far beyond what it takes to fetch from a service that is near.
+const closeLater = 100 * time.Millisecond
 
 // broadcastHW is everybody on an Ethernet.
 var broadcastHW = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -141,6 +145,15 @@ func checksum(b []byte, sum uint32) uint16 {
 		sum = sum&0xffff + sum>>16
 	}
 	return ^uint16(sum)
+}
+
+// Close closes the socket, but later: the kernel has who closes a packet socket
+// wait until all processors have let go of it (packet_release in
+// net/packet/af_packet.c), 5 to 20 ms that a lease need not. Until then the
+// socket does no harm.
+func (c *rawConn) Close() error {
+	time.AfterFunc(closeLater, func() { c.File.Close() })
+	return nil
 }
 
 // LocalAddr is none.
