@@ -98,7 +98,7 @@ const (
 	// eagerWait is the ceiling while a service of the hypervisor's is
 	// still coming up. It grows with the time already spent (1/256 of it),
 	// so that the wait never adds more than a two-hundredth to the whole.
-	eagerWait = 50 * time.Millisecond
+	eagerWait = 40 * time.Millisecond
 	// lastWait is the ceiling for everything else.
 	lastWait = time.Second
 )
@@ -110,8 +110,11 @@ type pacer struct {
 	tries int
 }
 
-// wait pauses after err; false means that ctx ended first.
-func (p *pacer) wait(ctx context.Context, err error, distant bool) bool {
+// wait pauses after err, which a try begun then has brought; false means that
+// ctx ended first. A connection that could not be made has cost some of the
+// wait already: where nobody says whose an address is, the kernel asks three
+// times before it gives up.
+func (p *pacer) wait(ctx context.Context, err error, begun time.Time, distant bool) bool {
 	ceiling := max(eagerWait, min(time.Since(p.start)/256, lastWait))
 	var se *StatusError
 	if errors.As(err, &se) && (distant || se.Code == 429) {
@@ -122,6 +125,8 @@ func (p *pacer) wait(ctx context.Context, err error, distant bool) bool {
 	d = d/2 + rand.N(d/2+1)
 	if se != nil {
 		d = max(d, se.RetryAfter)
+	} else {
+		d -= time.Since(begun)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -201,6 +201,7 @@ func (c *Client) retry(ctx context.Context, req Request) (*Response, error) {
 	pace := pacer{start: time.Now()}
 	why := errSilent
 	for {
+		begun := time.Now()
 		resp, err := c.try(ctx, req)
 		if err == nil || !again(err, req.NotYet) {
 			return resp, err
@@ -211,7 +212,7 @@ func (c *Client) retry(ctx context.Context, req Request) (*Response, error) {
 		if req.Once {
 			return nil, why
 		}
-		if ctx.Err() != nil || !pace.wait(ctx, err, req.distant) {
+		if ctx.Err() != nil || !pace.wait(ctx, err, begun, req.distant) {
 			return nil, fmt.Errorf("%w (%w)", why, ctx.Err())
 		}
 	}

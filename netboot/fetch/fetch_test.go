@@ -203,12 +203,35 @@ func TestReadyAt(t *testing.T) {
 				if late > max(eagerWait, at/256) {
 					t.Errorf("noticed %v after it was ready", late)
 				}
-				if dials > 300 {
+				if dials > 400 {
 					t.Errorf("%d connections tried", dials)
 				}
 			})
 		})
 	}
+}
+
+// TestSlowFailure: a connection that fails only after a while has cost its time,
+// and another is tried at once.
+func TestSlowFailure(t *testing.T) {
+	const each = 100 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		start, dials := time.Now(), 0
+		c := New(Config{Dial: func(context.Context, string, string) (net.Conn, error) {
+			dials++
+			time.Sleep(each)
+			return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
+		}})
+		defer c.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := c.Do(ctx, Request{URL: "http://host/"}); !errors.Is(err, syscall.EHOSTUNREACH) {
+			t.Errorf("got %v", err)
+		}
+		if want := int(time.Since(start) / each); dials != want {
+			t.Errorf("%d connections tried, want %d", dials, want)
+		}
+	})
 }
 
 // TestPatience: a distant service in trouble is asked ever less often, and

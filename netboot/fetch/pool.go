@@ -15,13 +15,13 @@ const (
 	// another is tried beside it: a lost packet costs no more than that,
 	// where the kernel would repeat it after a second. It grows with the time
 	// already spent (1/256 of it), so that in a minute a service that is dark
-	// gets 25 packets a second at first, and some 700 in all.
-	dialHedge = 40 * time.Millisecond
+	// gets 40 packets a second at first, and some 850 in all.
+	dialHedge = 25 * time.Millisecond
 	// maxHedges is how many such others there may be at a time, as long as
 	// there was no connection; then all count as connections. They make room
 	// after hedgeTimeout, far above what a service takes that is near, and the
 	// last of them are given up as soon as there is one connection.
-	maxHedges    = 7
+	maxHedges    = 11
 	hedgeTimeout = maxHedges * dialHedge
 	dialTimeout  = 3 * time.Second
 	// farTimeout is the limit where more than a handshake is needed: a name

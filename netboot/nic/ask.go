@@ -15,7 +15,7 @@ import (
 // The waits that DHCPv4 and DHCPv6 share.
 const (
 	minWait    = 40 * time.Millisecond // for the first answer, or an eighth of the pace
-	eagerFor   = 15 * time.Second      // for an answer at the pace; then each wait is twice the last
+	eagerFor   = 12 * time.Second      // for an answer at the pace; then each wait is twice the last
 	maxWait    = 8 * time.Second
 	spread     = 50   // percent that a wait may be shorter or longer, by chance
 	maxMessage = 1500 // bytes of a message that we take

@@ -14,7 +14,7 @@ func TestRhythm(t *testing.T) {
 		want    []time.Duration
 	}{
 		{DefaultPace, 0, []time.Duration{DefaultPace / 8, 125 * ms, 250 * ms, 500 * ms, 500 * ms}},
-		{CloudPace, 0, []time.Duration{40 * ms, 40 * ms, 40 * ms}},
+		{CloudPace, 0, []time.Duration{CloudPace, CloudPace, CloudPace}},
 		{80 * ms, 0, []time.Duration{40 * ms, 80 * ms, 80 * ms}},
 		{10 * ms, 0, []time.Duration{10 * ms, 10 * ms}},
 		{DefaultPace, time.Minute, []time.Duration{DefaultPace / 8, 125 * ms, 250 * ms, 500 * ms, time.Second, 2 * time.Second, 4 * time.Second, maxWait, maxWait}},

@@ -261,7 +261,7 @@ func (m *Manager) restoreSysctls(l *link) {
 		return
 	}
 	attrs, _ := l.now()
-	if err := l.before.setSysctls(attrs.Name, true); err != nil {
+	if err := l.before.setSysctls(attrs.Name, l.before.ctl); err != nil {
 		m.logf(l, "%v", err)
 	}
 }

@@ -28,7 +28,7 @@ func takeSnapshot(c *rtnl.Conn, l *link) (*snapshot, error) {
 	}
 	s := &snapshot{up: isUp(found), mtu: found.MTU}
 	for i, ctl := range sysctls(found.Name) {
-		s.ctl[i] = readSysctl(ctl.path)
+		s.ctl[i] = readSysctl(ctl)
 	}
 	if s.addrs, err = c.Addrs(l.index, unix.AF_UNSPEC); err != nil {
 		return nil, fmt.Errorf("list addresses of link %d: %w", l.index, err)
@@ -74,7 +74,7 @@ func (s *snapshot) restore(c *rtnl.Conn, l *link) error {
 			note("remove address", c.DeleteAddr(&a))
 		}
 	}
-	note("write sysctl", s.setSysctls(found.Name, true))
+	note("write sysctl", s.setSysctls(found.Name, s.ctl))
 	if found.MTU != s.mtu {
 		note("set mtu", c.SetMTU(l.index, s.mtu))
 	}
@@ -94,16 +94,12 @@ func (s *snapshot) restore(c *rtnl.Conn, l *link) error {
 	return errors.Join(errs...)
 }
 
-// setSysctls changes the link's sysctls, or puts them back, as far as there
-// were any and still are.
-func (s *snapshot) setSysctls(name string, back bool) error {
+// setSysctls sets the link's sysctls, as far as there were any and still are.
+func (s *snapshot) setSysctls(name string, values [3]string) error {
 	var errs []error
-	for i, ctl := range sysctls(name) {
-		if back {
-			ctl.value = s.ctl[i]
-		}
-		if now := readSysctl(ctl.path); s.ctl[i] != "" && now != "" && now != ctl.value {
-			errs = append(errs, writeSysctl(ctl.path, ctl.value))
+	for i, path := range sysctls(name) {
+		if now := readSysctl(path); s.ctl[i] != "" && now != "" && now != values[i] {
+			errs = append(errs, writeSysctl(path, values[i]))
 		}
 	}
 	return errors.Join(errs...)

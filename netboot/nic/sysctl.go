@@ -3,7 +3,9 @@ package nic
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // sysctls are what is changed about a link, by the name it has now, until
@@ -12,19 +14,23 @@ import (
 // Addresses are used without first asking for a second and more whether
 // somebody else has them: in a machine that is just starting, on a network that
 // gives out addresses nobody has. And who does not say where an address is, is
-// asked again after 40 ms, not after a second, as long as something is to be
-// sent there.
-func sysctls(name string) [3]sysctl {
+// asked again sooner than after a second, as long as something is to be sent there.
+func sysctls(name string) [3]string {
 	at := func(path ...string) string { return filepath.Join("/proc/sys/net", path[0], path[1], name, path[2]) }
-	return [...]sysctl{
-		{at("ipv6", "conf", "accept_dad"), "0"},
-		{at("ipv4", "neigh", "retrans_time_ms"), "40"},
-		{at("ipv6", "neigh", "retrans_time_ms"), "40"},
+	return [...]string{
+		at("ipv6", "conf", "accept_dad"),
+		at("ipv4", "neigh", "retrans_time_ms"),
+		at("ipv6", "neigh", "retrans_time_ms"),
 	}
 }
 
-// A sysctl is the path of one, and the value that it gets.
-type sysctl struct{ path, value string }
+// quick gives the values that sysctls get with a pace. A switch that guards
+// against floods cuts off ports with more than 15 ARP packets a second: a
+// physical network has 8.
+func quick(pace time.Duration) [3]string {
+	ask := strconv.FormatInt(max(CloudPace, pace/4).Milliseconds(), 10)
+	return [...]string{"0", ask, ask}
+}
 
 // readSysctl gives a sysctl's value, "" if there is none, as without IPv6.
 func readSysctl(path string) string {

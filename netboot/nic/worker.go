@@ -39,7 +39,7 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 	}
 	l.before = before
 	attrs, _ := l.now()
-	if err := before.setSysctls(attrs.Name, false); err != nil {
+	if err := before.setSysctls(attrs.Name, quick(m.opts.Pace)); err != nil {
 		m.logf(l, "%v", err)
 	}
 	if err := m.raise(ctx, l); err != nil {
