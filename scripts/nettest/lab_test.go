@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type lab struct {
 	wire    *wire
 	second  *wire // of eth1, in the tests that have one
 	asked   requests
+	open    atomic.Bool // the service, where it is not from the beginning
 	// within is what a program of the machine is started by, if anything.
 	within []string
 	// wireserver is where else the service listens, if anywhere.

@@ -3,6 +3,7 @@
 package nettest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -82,8 +83,7 @@ func (w *wire) carry(from, to *os.File, out bool) {
 			to.Write(l.frame) // a NIC that is down takes none
 		}
 	}()
-	for {
-		buf := make([]byte, 1<<16)
+	for buf := make([]byte, 1<<16); ; {
 		n, err := from.Read(buf)
 		if err != nil {
 			return
@@ -99,7 +99,7 @@ func (w *wire) carry(from, to *os.File, out bool) {
 		case delay == 0:
 			to.Write(buf[:n])
 		default:
-			line <- late{time.Now().Add(delay), buf[:n]}
+			line <- late{time.Now().Add(delay), bytes.Clone(buf[:n])}
 		}
 	}
 }
