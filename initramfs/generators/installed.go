@@ -7,7 +7,8 @@ import (
 
 // What an installed boothook gives a generator's own hooks to read lies in
 // files/ with the rest, and is installed by scripts/release: the hook of
-// initramfs-tools, the module of dracut, and two files for /etc/boothook.
+// initramfs-tools, the module of dracut, settings.sh by which both bring
+// /etc/boothook into the initrd, and two files for that folder.
 
 // Installed is who made the mark of an initrd into which the installed package
 // has put the agent.
