@@ -27,6 +27,9 @@ func Late(ctx context.Context, e Env, root string) error {
 		return nil
 	}
 	log := NewLog(options.Debug, e.LogTo)
+	if e.WantsVolumes(options) {
+		awaitUdev(ctx)
+	}
 	if e.decidedAlready() {
 		// The root and the block devices were not there yet; they are now.
 		if e.Seeded = hasSeed(root); !e.Seeded && len(e.labels()) == 0 {

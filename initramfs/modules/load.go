@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -100,6 +103,42 @@ func (l *Loader) LoadFor(ctx context.Context, class Class) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Settle does what LoadFor does, and also waits for what others had begun to
+// load, until all devices that are there have been looked at: the kernel says
+// that a module is loaded once its driver has finished probing. It takes no
+// longer than within. What fails was logged by whoever loads it.
+func (l *Loader) Settle(ctx context.Context, class Class, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for range maxRounds {
+		_ = l.LoadFor(ctx, class)
+		if !l.awaitAll(ctx) {
+			return
+		}
+	}
+}
+
+// awaitAll waits for what is being loaded; false: nothing was.
+func (l *Loader) awaitAll(ctx context.Context) (any bool) {
+	l.mu.Lock()
+	tasks := slices.Collect(maps.Values(l.tasks))
+	l.mu.Unlock()
+	for _, t := range tasks {
+		select {
+		case <-t.done:
+			continue
+		default:
+		}
+		any = true
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return any
 }
 
 // wanted gives the modules for the class's driverless devices that were not

@@ -107,6 +107,9 @@ func (s *system) boot(ctx context.Context) error {
 			return errors.Join(err, perr)
 		}
 	}
+	if s.loader != nil && options.Mode != words.Off && s.env.WantsVolumes(options) {
+		s.loader.Settle(ctx, modules.Storage, agent.SettleTime)
+	}
 	stop()
 	_ = s.wait(early, earlyTime) // whatever it was, the late call reports it
 	if options.Mode != words.Off {

@@ -92,8 +92,8 @@ type Source struct {
 	// LinkLocal4 and LinkLocal6 say that the source can be reached with a
 	// link-local address alone, where there is no DHCP.
 	LinkLocal4, LinkLocal6 bool
-	// label is what the label of a volume begins with that adds to what the
-	// network says, in lower case.
+	// label is what the labels of the source's volumes begin with, in lower
+	// case; "" if it reads none.
 	label string
 
 	fetch func(context.Context, *Env) (Docs, error)
@@ -108,13 +108,13 @@ func Table() []Source {
 		{Name: "nocloud", label: noCloudLabel, fetch: fetchNoCloud, parse: parseNoCloud},
 		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
 		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
-		{Name: "ovf", fetch: fetchOVF, parse: parseOVF},
+		{Name: "ovf", label: "ovf", fetch: fetchOVF, parse: parseOVF},
 		{Name: "vmware", fetch: fetchVMware, parse: parseVMware, tell: tellVMware},
-		{Name: "opennebula", fetch: fetchOpenNebula, parse: parseOpenNebula},
+		{Name: "opennebula", label: "context", fetch: fetchOpenNebula, parse: parseOpenNebula},
 		{Name: "smartos", fetch: fetchSmartOS, parse: parseSmartOS},
 		{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD},
-		{Name: "ibmcloud", fetch: fetchIBMCloud, parse: parseOpenStack},
-		{Name: "configdrive", fetch: fetchConfigDrive, parse: parseOpenStack},
+		{Name: "ibmcloud", label: "metadata", fetch: fetchIBMCloud, parse: parseOpenStack},
+		{Name: "configdrive", label: "config-2", fetch: fetchConfigDrive, parse: parseOpenStack},
 		{Name: "openstack", Network: true, LinkLocal6: true, fetch: fetchOpenStack, parse: parseOpenStack},
 		{Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2},
 		{Name: "aliyun", Network: true, fetch: fetchAliYun, parse: parseAliYun},
@@ -145,10 +145,12 @@ func Find(name string) (Source, error) {
 	return Source{}, fmt.Errorf("%w %q", ErrUnknown, name)
 }
 
-// Reads says that the source, though it asks the network, also reads one of
-// these volumes.
+// OnVolume says that the source reads volumes, perhaps beside the network.
+func (s *Source) OnVolume() bool { return s.label != "" }
+
+// Reads says that the source reads one of these volumes.
 func (s *Source) Reads(volumes []Volume) bool {
-	return s.label != "" && slices.ContainsFunc(volumes, func(v Volume) bool {
+	return s.OnVolume() && slices.ContainsFunc(volumes, func(v Volume) bool {
 		return strings.HasPrefix(strings.ToLower(v.Label), s.label)
 	})
 }
