@@ -20,6 +20,8 @@ const (
 	openStackVendor2 = "vendor_data2.json"
 
 	openStackNetworkData = "network_data.json"
+
+	configLabel = "config-2" // of a config drive
 )
 
 func openStackDocs() []doc {
@@ -29,7 +31,7 @@ func openStackDocs() []doc {
 // fetchOpenStack prefers a config drive, which is there when the cloud has no
 // service, or has said not to use it.
 func fetchOpenStack(ctx context.Context, env *Env) (Docs, error) {
-	if _, err := findVolume(env.Volumes, "config-2"); err == nil {
+	if _, err := findVolume(env.Volumes, configLabel); err == nil {
 		return fetchConfigDrive(ctx, env)
 	}
 	bases := []string{"http://169.254.169.254/openstack/latest/"}
@@ -40,7 +42,7 @@ func fetchOpenStack(ctx context.Context, env *Env) (Docs, error) {
 }
 
 func fetchConfigDrive(_ context.Context, env *Env) (Docs, error) {
-	return openStackVolume(env.Volumes, "config-2")
+	return openStackVolume(env.Volumes, configLabel)
 }
 
 // fetchIBMCloud reads what IBM Cloud calls a config drive: the same, under a

@@ -16,7 +16,7 @@ import (
 func SeedLabel(label string) bool {
 	label = strings.ToLower(label)
 	switch label {
-	case noCloudLabel, "config-2", "metadata", "context", "ovf env", "ovfenv", "ovf-transport":
+	case noCloudLabel, configLabel, "metadata", "context", "ovf env", "ovfenv", "ovf-transport":
 		return true
 	}
 	return strings.HasPrefix(label, azureLabel)
