@@ -58,7 +58,7 @@ test-early: setup build ## the table of what the first boot obeys, with the boot
 	$(GO) test -count=1 -v -timeout 30m -tags boot,inits -run TestEarly ./scripts/boottest
 
 test-inits: setup build ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
-	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots' ./scripts/boottest
+	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots|TestKeep' ./scripts/boottest
 
 test-faults: setup build ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest
