@@ -2,7 +2,6 @@ package modules
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -71,17 +70,17 @@ func (c Class) belongs(modalias string) bool {
 func (c Class) driverless(sys string) []string {
 	var out []string
 	for _, bus := range buses {
-		devices := filepath.Join(sys, "bus", bus, "devices")
+		devices := sys + "/bus/" + bus + "/devices/"
 		entries, err := os.ReadDir(devices)
 		if err != nil { // no such bus on this machine
 			continue
 		}
 		for _, e := range entries {
-			dir := filepath.Join(devices, e.Name())
-			if _, err := os.Lstat(filepath.Join(dir, "driver")); err == nil {
+			dir := devices + e.Name()
+			if _, err := os.Lstat(dir + "/driver"); err == nil {
 				continue
 			}
-			data, err := os.ReadFile(filepath.Join(dir, "modalias"))
+			data, err := os.ReadFile(dir + "/modalias")
 			if m := strings.TrimSpace(string(data)); err == nil && c.belongs(m) {
 				out = append(out, m)
 			}

@@ -61,16 +61,17 @@ func (l *Loader) Watch(ctx context.Context, class Class) error {
 	}
 }
 
-// announces says whether a uevent brings a device of the class.
+// announces says whether a uevent brings a device of the class. Hundreds come
+// when udev is told of all devices anew.
 func (c Class) announces(event []byte) bool {
-	fields := bytes.Split(event, []byte{0})
-	if !bytes.HasPrefix(fields[0], []byte("add@")) {
+	const key = "\x00MODALIAS="
+	if !bytes.HasPrefix(event, []byte("add@")) {
 		return false
 	}
-	for _, f := range fields[1:] {
-		if m, ok := bytes.CutPrefix(f, []byte("MODALIAS=")); ok {
-			return c.belongs(string(m))
-		}
+	i := bytes.Index(event, []byte(key))
+	if i < 0 {
+		return false
 	}
-	return false
+	modalias, _, _ := bytes.Cut(event[i+len(key):], []byte{0})
+	return c.belongs(string(modalias))
 }
