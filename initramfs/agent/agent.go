@@ -116,15 +116,17 @@ func newBoot(e Env) (*boot, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.loadFWCfg(options.Debug)
-	evidence := e.evidence(options)
-	if len(platform.Detect(evidence)) == 0 {
-		evidence.Labels = e.labels()
+	b := &boot{env: e, options: options, log: NewLog(options.Debug, e.LogTo)}
+	if e.lacksFWCfg() {
+		if err := b.load(context.Background(), fwCfgDriver); err != nil {
+			b.log.Debugf("%v", err)
+		}
 	}
-	b := &boot{
-		env: e, options: options, log: NewLog(options.Debug, e.LogTo),
-		evidence: evidence, matches: platform.Detect(evidence),
+	b.evidence = e.evidence(options)
+	if len(platform.Detect(b.evidence)) == 0 {
+		b.evidence.Labels = e.labels()
 	}
+	b.matches = platform.Detect(b.evidence)
 	if len(b.matches) == 0 && e.Seeded {
 		b.matches = append(b.matches, seedMatch())
 	}

@@ -38,7 +38,7 @@ func Early(e Env) error {
 		return fmt.Errorf("make the run directory: %w", err)
 	}
 	signs := func() bool { return len(platform.Detect(e.evidence(options))) > 0 }
-	if !signs() && !(e.loadFWCfg(options.Debug) && signs()) {
+	if !signs() && !(e.loadFWCfg(log) && signs()) {
 		r := &report.Report{Schema: report.Schema, Version: e.Version,
 			Result: report.NoPlatform, Problems: options.Warnings}
 		r.Mark(start, "early call")
@@ -50,19 +50,25 @@ func Early(e Env) error {
 	return e.leaveWorker(start)
 }
 
-// loadFWCfg loads the driver of QEMU's fw_cfg, which nobody else would in time,
-// where the device is there and the driver is not. It says whether it did.
-func (e *Env) loadFWCfg(debug bool) bool {
-	if e.ByHand || anyExists(e.Sysfs+"/firmware/qemu_fw_cfg") || !anyExists(e.Sysfs+"/bus/acpi/devices/QEMU0002:00") {
+// fwCfgDriver is the driver of QEMU's fw_cfg, which nobody else would load in time.
+const fwCfgDriver = "qemu_fw_cfg"
+
+// lacksFWCfg says that the device is there and the driver is not.
+func (e *Env) lacksFWCfg() bool {
+	return !e.ByHand && !anyExists(e.Sysfs+"/firmware/qemu_fw_cfg") && anyExists(e.Sysfs+"/bus/acpi/devices/QEMU0002:00")
+}
+
+// loadFWCfg loads the driver, if it is lacking. It says whether it did.
+func (e *Env) loadFWCfg(log *Log) bool {
+	if !e.lacksFWCfg() {
 		return false
 	}
-	log := NewLog(debug, e.LogTo)
 	loader, err := modules.Running(func(line string) { log.Debugf("%s", line) })
 	if err == nil {
-		err = loader.Load(context.Background(), "qemu_fw_cfg")
+		err = loader.Load(context.Background(), fwCfgDriver)
 	}
 	if err != nil {
-		log.Debugf("load fw_cfg's driver: %v", err)
+		log.Debugf("load drivers: %v", err)
 	}
 	return err == nil
 }

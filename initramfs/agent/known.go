@@ -83,10 +83,8 @@ func (b *boot) firmware(ctx context.Context) *efivar.Vars {
 	if b.env.ByHand || !anyExists(b.env.Sysfs+"/firmware/efi") {
 		return nil
 	}
-	if loader := b.drivers(); loader != nil {
-		if err := loader.Load(ctx, "efivarfs"); err != nil {
-			b.log.Debugf("%v", err)
-		}
+	if err := b.load(ctx, "efivarfs"); err != nil {
+		b.log.Debugf("%v", err)
 	}
 	vars, err := efivar.Open()
 	if err != nil {

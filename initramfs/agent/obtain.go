@@ -116,7 +116,9 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	if o.WantsVLANs() && !b.env.ByHand {
-		b.loadVLANs(ctx)
+		if err := b.load(ctx, "8021q"); err != nil {
+			b.log.Warnf("load drivers: %v", err)
+		}
 	}
 	nics, err := nic.Start(ctx, o)
 	if err != nil {
@@ -210,15 +212,12 @@ func (b *boot) loadDrivers(ctx context.Context) {
 	}
 }
 
-// loadVLANs loads what VLANs want: no device asks for it.
-func (b *boot) loadVLANs(ctx context.Context) {
-	loader := b.drivers()
-	if loader == nil {
-		return
+// load loads a module that no device asks for.
+func (b *boot) load(ctx context.Context, name string) error {
+	if loader := b.drivers(); loader != nil {
+		return loader.Load(ctx, name)
 	}
-	if err := loader.Load(ctx, "8021q"); err != nil {
-		b.log.Warnf("load drivers: %v", err)
-	}
+	return nil
 }
 
 // obtain asks the sources over every lease that comes, all at once; the first
