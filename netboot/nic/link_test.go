@@ -52,7 +52,22 @@ func udevMessage(properties string) []byte {
 	binary.NativeEndian.PutUint32(m[12:], 40)
 	binary.NativeEndian.PutUint32(m[16:], 40)
 	binary.NativeEndian.PutUint32(m[20:], uint32(len(properties)))
+	binary.BigEndian.PutUint32(m[24:], netHash)
 	return append(m, properties...)
+}
+
+// The filter's number is the hash of the name, as systemd computes it
+// (MurmurHash2.c; here for the three bytes of "net").
+func TestNetHash(t *testing.T) {
+	const m = 0x5bd1e995
+	h := uint32(len("net")) ^ 't'<<16 ^ 'e'<<8 ^ 'n'
+	h *= m
+	h ^= h >> 13
+	h *= m
+	h ^= h >> 15
+	if h != netHash {
+		t.Errorf("%#x, want %#x", uint32(netHash), h)
+	}
 }
 
 func TestProcessedLink(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,13 +36,34 @@ func watchUdev() (*udevWatch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open udev socket: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (udevGroup - 1)}); err != nil {
+	filter := ofNet()
+	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(filter)), Filter: unsafe.SliceData(filter)})
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (udevGroup - 1)})
+	}
+	if err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("bind udev socket: %w", err)
 	}
 	u := &udevWatch{sock: os.NewFile(uintptr(fd), "udev"), done: map[int]bool{}, changed: make(chan struct{})}
 	go u.read()
 	return u, nil
+}
+
+// netHash is what udevd writes into its messages about the subsystem "net", so
+// that a filter can tell them: MurmurHash2 with the seed 0.
+const netHash = 0xa74d3cc8
+
+// ofNet is that filter. A boot has hundreds of messages about other devices,
+// and to wake for each of them would be most of our own work by then.
+func ofNet() []unix.SockFilter {
+	return []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 24}, // the subsystem's hash
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: netHash, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: maxUevent},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+	}
 }
 
 // read runs until the socket is closed. An overrun loses events, but what
