@@ -77,7 +77,8 @@ test-arm: setup build ## bake and boot Debian for arm64 (long)
 test-examples: setup ## run the pages of docs/examples as they are printed (long, root)
 	scripts/examples/run
 
-bench-initrd: setup ## what each generator's initrd takes longer with the agent (long, root)
+bench-initrd: setup build ## what each generator's initrd takes longer with the agent (half an hour, root)
+	scripts/setup binutils bzip2 systemd-boot-efi xz-utils
 	$(GO) test -count=1 -v -timeout 3h -tags boot,bench -run '^TestInitrdCost$$' ./scripts/boottest
 
 bench-bake: build ## time, memory and bytes of baking, beside cat (root, for the initrds)

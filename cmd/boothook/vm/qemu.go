@@ -35,7 +35,8 @@ const (
 	// Counted is TCG with a clock that counts instructions: one is a
 	// nanosecond, so that a guest's own times are those of a processor with
 	// one instruction per cycle at 1 GHz, whatever else this machine does.
-	// It is slow, and waits for the world outside are not to scale.
+	// It is slow. While the guest has nothing to do its clock goes on with
+	// this machine's, so that a wait takes what it takes.
 	Counted Accel = "counted"
 )
 
@@ -47,7 +48,7 @@ func (a Accel) args() []string {
 	case KVM:
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	case Counted:
-		return []string{"-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=off", "-cpu", "Nehalem,+rdrand"}
+		return []string{"-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=on", "-cpu", "Nehalem,+rdrand"}
 	}
 	return []string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,+rdrand"}
 }
