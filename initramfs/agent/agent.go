@@ -117,11 +117,6 @@ func newBoot(e Env) (*boot, error) {
 		return nil, err
 	}
 	b := &boot{env: e, options: options, log: NewLog(options.Debug, e.LogTo)}
-	if e.lacksFWCfg() {
-		if err := b.load(context.Background(), fwCfgDriver); err != nil {
-			b.log.Debugf("%v", err)
-		}
-	}
 	b.evidence = e.evidence(options)
 	if len(platform.Detect(b.evidence)) == 0 {
 		b.evidence.Labels = e.labels()

@@ -37,8 +37,11 @@ func Early(e Env) error {
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return fmt.Errorf("make the run directory: %w", err)
 	}
-	signs := func() bool { return len(platform.Detect(e.evidence(options))) > 0 }
-	if !signs() && !(e.loadFWCfg(log) && signs()) {
+	signs := platform.Detect(e.evidence(options))
+	if (len(signs) == 0 || slices.Contains(options.Source.Names, "fwcfg")) && e.loadFWCfg(log) {
+		signs = platform.Detect(e.evidence(options))
+	}
+	if len(signs) == 0 {
 		r := &report.Report{Schema: report.Schema, Version: e.Version,
 			Result: report.NoPlatform, Problems: options.Warnings}
 		r.Mark(start, "early call")
@@ -50,25 +53,20 @@ func Early(e Env) error {
 	return e.leaveWorker(start)
 }
 
-// fwCfgDriver is the driver of QEMU's fw_cfg, which nobody else would load in time.
-const fwCfgDriver = "qemu_fw_cfg"
-
-// lacksFWCfg says that the device is there and the driver is not.
-func (e *Env) lacksFWCfg() bool {
-	return !e.ByHand && !anyExists(e.Sysfs+"/firmware/qemu_fw_cfg") && anyExists(e.Sysfs+"/bus/acpi/devices/QEMU0002:00")
-}
-
-// loadFWCfg loads the driver, if it is lacking. It says whether it did.
+// loadFWCfg loads the driver of QEMU's fw_cfg, which nobody else would in time,
+// where the device is there and the driver is not. It says whether it did. A
+// machine that is known already, and was told no other source, does without:
+// that takes longer than all the rest of the early call.
 func (e *Env) loadFWCfg(log *Log) bool {
-	if !e.lacksFWCfg() {
+	if e.ByHand || anyExists(e.Sysfs+"/firmware/qemu_fw_cfg") || !anyExists(e.Sysfs+"/bus/acpi/devices/QEMU0002:00") {
 		return false
 	}
 	loader, err := modules.Running(func(line string) { log.Debugf("%s", line) })
 	if err == nil {
-		err = loader.Load(context.Background(), fwCfgDriver)
+		err = loader.Load(context.Background(), "qemu_fw_cfg")
 	}
 	if err != nil {
-		log.Debugf("load drivers: %v", err)
+		log.Debugf("load fw_cfg's driver: %v", err)
 	}
 	return err == nil
 }
