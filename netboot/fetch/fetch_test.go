@@ -228,7 +228,8 @@ func TestSlowFailure(t *testing.T) {
 		if _, err := c.Do(ctx, Request{URL: "http://host/"}); !errors.Is(err, syscall.EHOSTUNREACH) {
 			t.Errorf("got %v", err)
 		}
-		if want := int(time.Since(start) / each); dials != want {
+		// The time may end just before or just after one has begun.
+		if want := int(time.Since(start) / each); dials < want || dials > want+1 {
 			t.Errorf("%d connections tried, want %d", dials, want)
 		}
 	})

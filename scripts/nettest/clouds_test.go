@@ -40,6 +40,8 @@ type place struct {
 	// vendor says that the cloud has vendor-data, config that it describes
 	// the network in cloud-init's terms.
 	vendor, config bool
+	// account is whose the keys are; "" for root.
+	account string
 	// words are those of the kernel.
 	words string
 	// by is how the machine gets its address.
@@ -74,7 +76,7 @@ func places() []place {
 	return []place{
 		{cloud: "akamai", dmi: dmi("sys_vendor", "Akamai"), id: "12345678", rounds: 3},
 		{cloud: "aliyun", dmi: dmi("product_name", "Alibaba Cloud ECS"), id: "i-bp15y3x0yhyn14abcdef", vendor: true, rounds: 3},
-		{cloud: "azure", dmi: dmi("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"), id: uuid, network: azureNetwork, rounds: 2},
+		{cloud: "azure", dmi: dmi("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"), id: uuid, account: "azureuser", network: azureNetwork, rounds: 2},
 		{cloud: "cloudcix", dmi: dmi("product_name", "CloudCIX"), id: "12_34", config: true, rounds: 2},
 		{cloud: "cloudstack", dmi: dmi("product_name", "CloudStack KVM Hypervisor"), id: "i-2-345-VM", listen: "10.9.0.1:80", rounds: 3},
 		{cloud: "digitalocean", dmi: dmi("sys_vendor", "DigitalOcean", "product_serial", "2756294"), id: "2756294", vendor: true, config: true,
@@ -209,7 +211,11 @@ func (r *row) judge(t *testing.T) {
 	dir := "var/lib/cloud/instances/" + p.id
 	r.id = verdict(t, "instance-id", b.file("var/lib/cloud/data/instance-id"), p.id+"\n")
 	r.hostname = verdict(t, "hostname", b.file("etc/hostname"), "name-of-"+p.cloud+"\n")
-	r.keys = verdict(t, "keys", b.file("root/.ssh/authorized_keys"), key+"\n")
+	home := "root"
+	if p.account != "" {
+		home = "home/" + p.account
+	}
+	r.keys = verdict(t, "keys", b.file(home+"/.ssh/authorized_keys"), key+"\n")
 	r.user = verdict(t, "user-data", b.file(dir+"/user-data.txt"), userData)
 	r.vend = "–"
 	if p.vendor {
