@@ -62,7 +62,7 @@ func MakeEFIVars(path string, a Arch) error {
 func (a Arch) efi(vars string) []string {
 	code, _ := a.firmware()
 	return []string{
-		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + code,
-		"-drive", "if=pflash,unit=1,format=raw,file=" + vars,
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + optionValue(code),
+		"-drive", "if=pflash,unit=1,format=raw,file=" + optionValue(vars),
 	}
 }

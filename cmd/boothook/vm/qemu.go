@@ -134,7 +134,7 @@ func (m Machine) command(qmp string) []string {
 		"-qmp", "unix:"+qmp+",server=on,wait=off",
 		"-netdev", "tap,id=net,ifname="+TapName+",script=no,downscript=no",
 		"-device", m.virtio("net")+",netdev=net,mac="+GuestMAC,
-		"-drive", "file="+m.Disk+",format=raw,if=none,id=disk,cache=unsafe",
+		"-drive", "file="+optionValue(m.Disk)+",format=raw,if=none,id=disk,cache=unsafe",
 		"-device", m.virtio("blk")+",drive=disk",
 		"-device", m.virtio("rng"),
 		"-kernel", m.Kernel, "-append", strings.Join(m.words(), " "),
@@ -159,6 +159,10 @@ func (m Machine) model() []string {
 	}
 	return m.Arch.qemu(m.Accel)
 }
+
+// optionValue writes a path into one of QEMU's lists of options, where a comma
+// stands for itself when it is doubled.
+func optionValue(path string) string { return strings.ReplaceAll(path, ",", ",,") }
 
 // virtio is a virtio device on the machine's bus.
 func (m Machine) virtio(kind string) string {

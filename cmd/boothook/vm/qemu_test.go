@@ -105,3 +105,14 @@ func TestMicroVM(t *testing.T) {
 		t.Error(micro)
 	}
 }
+
+// A comma in a path is no end of it.
+func TestCommaInAPath(t *testing.T) {
+	m := Machine{Disk: "a,b", EFIVars: "c,d", Kernel: "vmlinuz", Initrd: "initrd", Accel: TCG, MemoryMB: 256}
+	got := strings.Join(m.command("qmp"), " ")
+	for _, want := range []string{"file=a,,b,format=raw", "file=c,,d "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %s", want, got)
+		}
+	}
+}
