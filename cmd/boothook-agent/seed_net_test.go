@@ -43,6 +43,22 @@ func TestSeedInTheRoot(t *testing.T) {
 	}
 }
 
+// TestSeedWhereTheWordsSay reads a seed from the directory of the root that the
+// kernel's words name. One that is not there is no seed without data.
+func TestSeedWhereTheWordsSay(t *testing.T) {
+	l := newLab(t)
+	root := l.newRoot()
+	l.write(filepath.Join(root, "var/lib/cloud/seed/nocloud/meta-data"), "instance-id: iid-usual\n")
+	l.write(filepath.Join(root, "srv/seed/meta-data"), "instance-id: iid-named\n")
+	l.write(filepath.Join(root, "srv/seed/user-data"), "#cloud-config\nwrite_files: [{path: /etc/motd, content: from the seed}]\n")
+	for words, want := range map[string]string{"ds=nocloud;s=/srv/seed/": "iid-named", "ds=nocloud;s=file:///srv/../srv/seed;h=web": "iid-named", "ds=nocloud;s=/nowhere/": ""} {
+		r, log := l.agent(root, words, "--sys", t.TempDir())
+		if r.InstanceID != want || want != "" && l.read(root, "etc/motd") != "from the seed" || want == "" && r.Result != report.Failed {
+			t.Errorf("%s: result %s, instance %q, want %q\n%s", words, r.Result, r.InstanceID, want, log)
+		}
+	}
+}
+
 // TestInitOfTheKernelCommandLine gives jobs to the init that really boots, and
 // to the usual one where init= is a shell for a repair.
 func TestInitOfTheKernelCommandLine(t *testing.T) {

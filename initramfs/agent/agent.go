@@ -101,7 +101,7 @@ func RunByHand(ctx context.Context, e Env, root string) (*report.Report, error) 
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
-	e.Seeded = hasSeed(root)
+	e.Seeded = hasSeed(root, "")
 	b, err := newBoot(e)
 	if err != nil {
 		return nil, err

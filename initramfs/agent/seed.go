@@ -17,10 +17,11 @@ func seedMatch() platform.Match {
 	return platform.Match{Source: "nocloud", Platform: "nocloud", Because: "seed in the root"}
 }
 
-// hasSeed says whether a root seems to hold a seed. Reading it is left to who
+// hasSeed says whether a root seems to hold a seed, in the directory that the
+// kernel's words name, if they do. Reading it is left to who
 // has the root contained.
-func hasSeed(root string) bool {
-	for _, path := range state.SeedPaths() {
+func hasSeed(root, named string) bool {
+	for _, path := range state.SeedPaths(named) {
 		if anyExists(filepath.Join(root, path)) {
 			return true
 		}
@@ -30,7 +31,8 @@ func hasSeed(root string) bool {
 
 // rootSeed reads the seed in the root, if NoCloud may be asked at all.
 func (b *boot) rootSeed(dir string) (obtained, bool) {
-	if only := b.evidence.Only; len(only) > 0 && !b.matched(func(s source.Source) bool { return s.Name == "nocloud" }) || !hasSeed(dir) {
+	named := source.NoCloudDir(b.evidence)
+	if only := b.evidence.Only; len(only) > 0 && !b.matched(func(s source.Source) bool { return s.Name == "nocloud" }) || !hasSeed(dir, named) {
 		return obtained{}, false
 	}
 	var docs source.Docs
@@ -39,7 +41,7 @@ func (b *boot) rootSeed(dir string) (obtained, bool) {
 		look = readOnly
 	}
 	err := look(dir, func(r *root.Root) error {
-		docs = state.Seed(r)
+		docs = state.Seed(r, named)
 		return nil
 	})
 	if err != nil || len(docs) == 0 {

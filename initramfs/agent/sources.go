@@ -87,6 +87,9 @@ func (b *boot) local(ctx context.Context, volumes []source.Volume) (obtained, bo
 		if server, err := source.NoCloudServer(ev, volumes); m.Source == "nocloud" && (err != nil || server != "") {
 			continue // over the network, then
 		}
+		if m.Source == "nocloud" && source.NoCloudDir(ev) != "" && !s.Reads(volumes) {
+			continue // in the root, then
+		}
 		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: volumes, Sysfs: b.env.Sysfs, Dev: devices})
 		if err != nil {
 			b.problem(instance.Problem{Origin: m.Source, Message: err.Error(), Warning: true})

@@ -2,23 +2,26 @@ package state
 
 import "path"
 
-// SeedPaths are the files that make a directory of the root a NoCloud seed.
-func SeedPaths() []string {
+// SeedPaths are the files that make a directory of the root a NoCloud seed: in
+// the one that is named, if any is, or else in the usual two.
+func SeedPaths(named string) []string {
+	dirs := []string{CloudDir + "/seed/nocloud", CloudDir + "/seed/nocloud-net"}
+	if named != "" {
+		dirs = []string{named}
+	}
 	var paths []string
-	for _, dir := range []string{"nocloud", "nocloud-net"} {
-		for _, name := range []string{"meta-data", "user-data"} {
-			paths = append(paths, CloudDir+"/seed/"+dir+"/"+name)
-		}
+	for _, dir := range dirs {
+		paths = append(paths, path.Join(dir, "meta-data"), path.Join(dir, "user-data"))
 	}
 	return paths
 }
 
 // Seed reads the files of the seed directory in a root, by their names: the
-// source's own parser makes sense of them. Of the two directories in use the
+// source's own parser makes sense of them. Of the two usual directories the
 // first that holds a seed counts, as a whole.
-func Seed(root Reader) map[string][]byte {
+func Seed(root Reader, named string) map[string][]byte {
 	r := &reader{root: root}
-	for _, p := range SeedPaths() {
+	for _, p := range SeedPaths(named) {
 		if !root.Exists(p) {
 			continue
 		}

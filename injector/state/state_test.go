@@ -458,7 +458,7 @@ func TestSeed(t *testing.T) {
 		{"the second", fakeRoot{"/var/lib/cloud/seed/nocloud-net/meta-data": "instance-id: y\n"}, map[string][]byte{"meta-data": []byte("instance-id: y\n")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Seed(tt.root)); diff != "" {
+			if diff := cmp.Diff(tt.want, Seed(tt.root, "")); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"strings"
 
 	"boothook/netboot/instance"
@@ -54,6 +55,16 @@ func NoCloudServer(ev platform.Evidence, volumes []Volume) (string, error) {
 		return from, nil
 	}
 	return "", nil
+}
+
+// NoCloudDir gives the directory of the root that holds the seed, as kernel
+// words or firmware name it, by its path or as file://; "" where they do not.
+func NoCloudDir(ev platform.Evidence) string {
+	from := strings.TrimPrefix(expandDMI(noCloudWords(&ev).text("seedfrom"), ev.DMI), "file://")
+	if !strings.HasPrefix(from, "/") {
+		return ""
+	}
+	return path.Clean(from)
 }
 
 func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
