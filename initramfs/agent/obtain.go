@@ -44,8 +44,9 @@ type obtained struct {
 type network struct {
 	nics *nic.Manager
 	keep bool
-	// stop ends the loading of drivers.
-	stop context.CancelFunc
+	// enough ends the loading of drivers, each of whose looks for more is
+	// paid by whatever else the boot does; stop ends all work on the NICs.
+	enough, stop context.CancelFunc
 }
 
 // end leaves the network as it was found. Where the root is to keep it, the
@@ -125,10 +126,11 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		stop()
 		return nil, err
 	}
+	load, enough := context.WithCancel(ctx)
 	if !b.env.ByHand {
-		go b.loadDrivers(ctx)
+		go b.loadDrivers(load)
 	}
-	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop}, nil
+	return &network{nics: nics, keep: b.options.Net.Keep, stop: stop, enough: enough}, nil
 }
 
 // described obeys network-config=, where it gives links addresses of their own
@@ -248,6 +250,7 @@ func (b *boot) obtain(ctx context.Context, n *network, volumes []source.Volume) 
 			asking--
 			if a.err == nil {
 				cancel()
+				n.enough()
 				b.letGo(leases, answers, asking)
 				b.mark("instance fetched")
 				if err := n.nics.Settle(a.lease.Index); err != nil {

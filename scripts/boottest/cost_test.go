@@ -15,6 +15,7 @@ import (
 
 	"boothook/cmd/boothook/vm"
 	"boothook/initramfs/archive"
+	"boothook/initramfs/generators"
 	"boothook/initramfs/report"
 	"boothook/netboot/simulate"
 )
@@ -55,9 +56,9 @@ echo @@end
 `
 
 // TestInitrdCost prints what a boot takes up to the root's init, with each
-// generator's initrd as it was made, with the agent in it, and, under
-// initramfs-tools, with the shell hook of testdata; and when the user-data
-// were there, beside when the root was.
+// generator's initrd as it was made, with the agent in it, and, where bake made
+// that, with the shell hook of testdata in the agent's place, beside the same
+// modules; and when the user-data were there, beside when the root was.
 //
 // The guest has one processor and a clock that counts its instructions, 10⁹ to
 // the second. While it has nothing to do that clock goes on at the pace of the
@@ -165,39 +166,36 @@ func variants(t *testing.T, k kernel, kind string) []variant {
 		plain = out + ".plain"
 		return both("uroot.initflags=systemd=1")
 	}
-	run(t, tool, "bake", "--initrd", plain, "--out", out, "--modules", modules)
-	all := both("")
-	if kind == "initramfs-tools" {
-		addScript(t, plain, out+".script")
-		all = append(all, variant{withScript, vmlinuz, out + ".script", "", false})
-	}
-	return all
+	bake := []string{"bake", "--initrd", plain, "--modules", modules}
+	run(t, tool, append(bake, "--out", out)...)
+	script := out + ".script"
+	run(t, tool, append(bake, "--out", script, "--agent", busybox, "--tls", "none")...)
+	addHook(t, script)
+	return append(both(""), variant{withScript, vmlinuz, script, "", false})
 }
 
-// addScript puts testdata/hook.sh into an initrd of initramfs-tools, where bake
-// has its late call, with the busybox that it needs.
-func addScript(t *testing.T, initrd, out string) {
+// busybox is what testdata/hook.sh needs. It is baked in for the agent first,
+// because bake takes no script for one.
+const busybox = "/bin/busybox"
+
+// addHook puts testdata/hook.sh where an initrd has its agent.
+func addHook(t *testing.T, initrd string) {
 	t.Helper()
-	plain, err := os.ReadFile(initrd)
+	whole, err := os.ReadFile(initrd)
 	check(t, err)
-	tree, _, err := archive.Read(bytes.NewReader(plain), int64(len(plain)), archive.KeepSmall(1<<16))
+	tree, _, err := archive.Read(bytes.NewReader(whole), int64(len(whole)), archive.KeepSmall(1<<16))
 	check(t, err)
-	const dir = "/scripts/init-bottom/"
-	order, err := tree.ReadFile(dir + "ORDER")
-	check(t, err)
-	order = append([]byte(dir+"hook \"$@\"\n"), order...)
 	files, err := tree.Overlay([]archive.File{
-		{Name: dir + "hook", Mode: archive.TypeRegular | 0o755, Data: []byte(readFile(t, "testdata/hook.sh"))},
-		{Name: dir + "ORDER", Mode: archive.TypeRegular | 0o644, Data: order},
 		{Name: "/usr/lib/hook/lease", Mode: archive.TypeRegular | 0o755, Data: []byte(readFile(t, "testdata/lease.sh"))},
-		{Name: "/usr/bin/busybox", Mode: archive.TypeRegular | 0o755, Data: []byte(readFile(t, "/bin/busybox"))},
+		{Name: "/usr/bin/busybox", Mode: archive.TypeRegular | 0o755, Data: []byte(readFile(t, busybox))},
+		{Name: generators.Agent, Mode: archive.TypeRegular | 0o755, Data: []byte(readFile(t, "testdata/hook.sh"))},
 	})
 	check(t, err)
 	var segment bytes.Buffer
 	check(t, archive.Write(&segment, files))
-	whole := bytes.NewBuffer(append(plain, make([]byte, -len(plain)&3+4)...))
-	check(t, archive.Compress(whole, archive.Zstd, segment.Bytes()))
-	check(t, os.WriteFile(out, whole.Bytes(), 0o644))
+	out := bytes.NewBuffer(append(whole, make([]byte, -len(whole)&3+4)...))
+	check(t, archive.Compress(out, archive.Zstd, segment.Bytes()))
+	check(t, os.WriteFile(initrd, out.Bytes(), 0o644))
 }
 
 // A cost is what one boot took, in seconds of 10⁹ instructions.

@@ -1,9 +1,10 @@
-#!/bin/sh
+#!/usr/bin/busybox sh
 # What is done without boothook: a hook of the initrd that asks for a lease and
 # for the user-data, once the root is there, and writes into it what it knows
 # how to. It can read one form of user-data, that of TestInitrdCost, and knows
-# neither retries nor tokens.
-[ "$1" = prereqs ] && exit 0
+# neither retries nor tokens. It is called as the agent is, in its place.
+[ "$1" = late ] || exit 0
+rootmnt=$3
 
 imds=http://169.254.169.254/latest
 for nic in /sys/class/net/e*; do nic=${nic##*/}; done
@@ -14,7 +15,8 @@ name=$(busybox sed -n 's/^hostname: //p' /run/user-data)
 key=$(busybox sed -n 's/^ssh_authorized_keys: \["\(.*\)"\]/\1/p' /run/user-data)
 id=$(busybox wget -q -O - $imds/meta-data/instance-id)
 
-busybox mount -o remount,rw none "$rootmnt"
+busybox grep -q " $rootmnt [^ ]* rw" /proc/mounts || ro=1
+[ -z "$ro" ] || busybox mount -o remount,rw none "$rootmnt"
 cd "$rootmnt"
 echo "$name" >etc/hostname
 busybox mkdir -p etc/motd.d etc/systemd/system/ssh.service.d etc/systemd/system/multi-user.target.wants home/debian/.ssh var/lib/hook
@@ -29,6 +31,6 @@ busybox ln -s ../hook.service etc/systemd/system/multi-user.target.wants/
 echo "$id" >var/lib/hook/id
 busybox sync
 cd /
-busybox mount -o remount,ro none "$rootmnt"
+[ -z "$ro" ] || busybox mount -o remount,ro none "$rootmnt"
 busybox ip addr flush dev "$nic"
 busybox ip link set "$nic" down
