@@ -7,6 +7,10 @@
 rootmnt=$3
 
 imds=http://169.254.169.254/latest
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+modprobe -q af_packet
+modprobe -q virtio_net
+udevadm settle
 for nic in /sys/class/net/e*; do nic=${nic##*/}; done
 busybox ip link set "$nic" up
 busybox udhcpc -q -n -f -i "$nic" -s /usr/lib/hook/lease -t 20 -T 1 >/dev/null 2>&1
