@@ -118,15 +118,14 @@ func options(args []string, known map[string]*string) error {
 
 // work is what the early call leaves behind; nobody types it.
 func work(ctx context.Context, env agent.Env, args []string) error {
-	if len(args) != 2 {
+	if len(args) != 3 {
 		return errUsage
 	}
 	start, err := strconv.ParseInt(args[0], 10, 64)
-	seeded, err2 := strconv.ParseBool(args[1])
-	if err != nil || err2 != nil {
+	if err != nil {
 		return errUsage
 	}
-	env.Seeded = seeded
+	env.Seeded, env.Coldplug = args[1] == "true", args[2] == "true"
 	return agent.Work(ctx, env, time.Duration(start))
 }
 

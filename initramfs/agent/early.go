@@ -50,7 +50,14 @@ func Early(e Env) error {
 			(e.now()-start).Seconds()*1000)
 		return e.write(r)
 	}
+	e.Coldplug = !e.ByHand && beforeColdplug()
 	return e.leaveWorker(start)
+}
+
+// beforeColdplug says that this is dracut's initrd and its udevd is yet to
+// start.
+func beforeColdplug() bool {
+	return anyExists("/lib/dracut-lib.sh", "/usr/lib/dracut-lib.sh") && !anyExists(udevDir+"/control")
 }
 
 // loadFWCfg loads the driver of QEMU's fw_cfg, which nobody else would in time,
@@ -106,7 +113,7 @@ func (e *Env) leaveWorker(start time.Duration) error {
 		return fmt.Errorf("make the worker's log: %w", err)
 	}
 	defer trace.Close()
-	worker := exec.Command("/proc/self/exe", "work", strconv.FormatInt(int64(start), 10), strconv.FormatBool(e.Seeded))
+	worker := exec.Command("/proc/self/exe", "work", strconv.FormatInt(int64(start), 10), strconv.FormatBool(e.Seeded), strconv.FormatBool(e.Coldplug))
 	worker.Stdout, worker.Stderr = trace, trace
 	worker.ExtraFiles = []*os.File{door}
 	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -46,6 +46,12 @@ type Env struct {
 	ByHand bool
 	// Seeded says that the root holds a NoCloud seed; the late call has seen.
 	Seeded bool
+	// Coldplug says that drivers have to wait for udevd's coldplug. dracut's
+	// init calls "udevadm control" between the start of udevd and that. If a
+	// device appears meanwhile, the worker that udevd forks for it holds the
+	// connection open too (systemd 254 and later), and the init waits until
+	// udevd ends its idle workers, after 3 to 4 seconds.
+	Coldplug bool
 	// Volatile is, where ByHand, the directory in memory that holds what is
 	// laid over a root that can never be written, and stays mounted; empty:
 	// such a root is refused.

@@ -203,13 +203,22 @@ func (b *boot) drivers() *modules.Loader {
 	return b.loader
 }
 
-// loadDrivers loads what the network devices want, without waiting for udev.
+// coldplugTime bounds how long drivers wait for udevd's coldplug; see
+// Env.Coldplug.
+const coldplugTime = 20 * time.Second
+
+// loadDrivers loads what the network devices want, without waiting for udev to
+// do it.
 func (b *boot) loadDrivers(ctx context.Context) {
 	loader := b.drivers()
 	if loader == nil {
 		return
 	}
-	if err := loader.Watch(ctx, modules.Network); err != nil && ctx.Err() == nil {
+	var coldplug time.Duration
+	if b.env.Coldplug {
+		coldplug = coldplugTime
+	}
+	if err := loader.Watch(ctx, modules.Network, coldplug); err != nil && ctx.Err() == nil {
 		b.log.Warnf("load drivers: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +46,11 @@ type Loader struct {
 
 	mu    sync.Mutex
 	tasks map[string]*task
+	ended atomic.Bool
 }
+
+// ErrEnded marks a module that was still to be loaded at End.
+var ErrEnded = errors.New("the loading of modules has ended")
 
 // A task is the loading of one module; err is valid once done is closed.
 type task struct {
@@ -104,6 +109,10 @@ func (l *Loader) LoadFor(ctx context.Context, class Class) error {
 	}
 	return errors.Join(errs...)
 }
+
+// End ends the loading. What waits for its dependencies or for a processor is
+// left out; what the kernel has begun to load it finishes.
+func (l *Loader) End() { l.ended.Store(true) }
 
 // Settle does what LoadFor does, and also waits for what others had begun to
 // load, until all devices that are there have been looked at: the kernel says
@@ -212,6 +221,9 @@ func (l *Loader) run(name string, hard, soft []*task) error {
 	}
 	l.slots <- struct{}{}
 	defer func() { <-l.slots }()
+	if l.ended.Load() {
+		return fmt.Errorf("load module %s: %w", name, ErrEnded)
+	}
 	if l.live(name) {
 		return nil
 	}

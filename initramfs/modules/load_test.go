@@ -119,6 +119,29 @@ func TestLoadEndsWithContext(t *testing.T) {
 	}
 }
 
+func TestEndLeavesOutWhatHasNotBegun(t *testing.T) {
+	l, k := newLoader(t, Policy{})
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	insert := l.insert
+	var once sync.Once
+	l.insert = func(file, params string) error {
+		once.Do(func() { close(begun) })
+		<-goOn
+		return insert(file, params)
+	}
+	done := make(chan error)
+	go func() { done <- l.Load(context.Background(), "net_failover") }()
+	<-begun
+	l.End()
+	close(goOn)
+	if err := <-done; !errors.Is(err, ErrEnded) {
+		t.Errorf("%v, want %v", err, ErrEnded)
+	}
+	if !slices.Equal(k.loaded, []string{"failover"}) {
+		t.Errorf("loaded %q, want failover alone", k.loaded)
+	}
+}
+
 func TestLoadSkipsLive(t *testing.T) {
 	l, k := newLoader(t, Policy{})
 	dir := filepath.Join(k.sys, "module/virtio_ring")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +36,11 @@ func Uevents() (*os.File, error) {
 // Watch does what LoadFor does, and again whenever a device of the class
 // appears, until ctx ends; it returns ctx's error then. Failures to load are
 // logged: a device without its driver is not the end of watching.
-func (l *Loader) Watch(ctx context.Context, class Class) error {
+//
+// Where udevd is about to have all devices announced anew, Watch can wait for
+// that: it begins at the first such event, or when coldplug is over, which is 0
+// to begin at once.
+func (l *Loader) Watch(ctx context.Context, class Class, coldplug time.Duration) error {
 	sock, err := Uevents()
 	if err != nil {
 		return err
@@ -43,20 +48,28 @@ func (l *Loader) Watch(ctx context.Context, class Class) error {
 	defer sock.Close()
 	defer context.AfterFunc(ctx, func() { sock.Close() })()
 	buf := make([]byte, MaxUevent)
+	held := coldplug > 0
+	look := !held
+	if held {
+		_ = sock.SetReadDeadline(time.Now().Add(coldplug)) // never refused to a socket
+	}
 	for {
-		_ = l.LoadFor(ctx, class) // logged already, module by module
-		for again := false; !again; {
-			n, err := sock.Read(buf)
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case errors.Is(err, unix.ENOBUFS): // events were lost: look for all
-				again = true
-			case err != nil:
-				return fmt.Errorf("read uevent: %w", err)
-			default:
-				again = class.announces(buf[:n])
-			}
+		if look {
+			_ = l.LoadFor(ctx, class) // logged already, module by module
+			_ = sock.SetReadDeadline(time.Time{})
+			held = false
+		}
+		n, err := sock.Read(buf)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, os.ErrDeadlineExceeded): // what was said is not known: look for all
+			look = true
+		case err != nil:
+			return fmt.Errorf("read uevent: %w", err)
+		default:
+			// The sign of an event that was asked for is missing before Linux 4.13.
+			look = class.announces(buf[:n]) || held && bytes.Contains(buf[:n], []byte("\x00SYNTH_UUID="))
 		}
 	}
 }

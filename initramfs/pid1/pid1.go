@@ -111,6 +111,9 @@ func (s *system) boot(ctx context.Context) error {
 		s.loader.Settle(ctx, modules.Storage, agent.SettleTime)
 	}
 	stop()
+	if s.loader != nil {
+		s.loader.End() // the driver of a slow controller would share the processor with the late call
+	}
 	_ = s.wait(early, earlyTime) // whatever it was, the late call reports it
 	if options.Mode != words.Off {
 		s.customize()
@@ -131,7 +134,7 @@ func (s *system) startLoading(ctx context.Context) {
 		s.log.Warnf("%v", err)
 	}
 	go func() {
-		if err := loader.Watch(ctx, modules.Storage); err != nil && ctx.Err() == nil {
+		if err := loader.Watch(ctx, modules.Storage, 0); err != nil && ctx.Err() == nil {
 			s.log.Warnf("load drivers: %v", err)
 		}
 	}()
