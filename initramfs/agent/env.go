@@ -49,7 +49,7 @@ type Env struct {
 	// Coldplug says that drivers have to wait for udevd's coldplug. dracut's
 	// init calls "udevadm control" between the start of udevd and that. If a
 	// device appears meanwhile, the worker that udevd forks for it holds the
-	// connection open too (systemd 254 and later), and the init waits until
+	// connection open too (seen with systemd 257), and the init waits until
 	// udevd ends its idle workers, after 3 to 4 seconds.
 	Coldplug bool
 	// Volatile is, where ByHand, the directory in memory that holds what is

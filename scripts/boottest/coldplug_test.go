@@ -26,9 +26,9 @@ sleep 60
 )
 
 // TestDriversWaitForColdplug: dracut's init speaks to udevd ("udevadm control")
-// between the start of udevd and its coldplug. A worker that udevd of systemd
-// 254 and later forks for a NIC that appears meanwhile holds that connection
-// open, and the init stands still until udevd ends its idle workers: 3 to 4
+// between the start of udevd and its coldplug. A worker that udevd forks for a
+// NIC that appears meanwhile holds that connection open (seen with systemd
+// 257), and the init stands still until udevd ends its idle workers: 3 to 4
 // seconds. So the agent loads no driver before the coldplug there.
 func TestDriversWaitForColdplug(t *testing.T) {
 	k := findKernel(t, "bookworm")
