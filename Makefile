@@ -28,7 +28,7 @@ setup: ## install what is needed from Debian
 build: ## the binaries, in bin/ (OUT=, GOARCH=)
 	$(GOBUILD) -o $(OUT)/boothook ./cmd/boothook
 	$(AGENTBUILD) -o $(OUT)/boothook-agent ./cmd/boothook-agent
-	$(GOBUILD) -o $(OUT)/boothook-tls ./cmd/boothook-tls
+	$(GOBUILD) -o $(OUT)/boothook-extra ./cmd/boothook-extra
 
 RESCUE ?= bin/boothook-rescue
 rescue: ## u-root's commands in one program, for boothook build --rescue

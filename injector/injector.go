@@ -67,9 +67,9 @@ type Options struct {
 	// FallbackNetwork is the network-config of a root whose cloud-init is
 	// disabled and would have made one up.
 	FallbackNetwork []byte
-	// Signs are what the machine is known by offline; see instance.Instance.
+	// HardwareIDs are what the machine is known by offline; see instance.Instance.
 	// There is one for each source that was asked.
-	Signs []string
+	HardwareIDs []string
 	// ResolvConf is the resolver that hooks see; empty leaves the root's.
 	ResolvConf []byte
 	// HookOutput gets what hooks print.
@@ -188,7 +188,7 @@ func (w *work) recognise() error {
 	w.problem(w.known.Problems...)
 	stored, ok := w.known.Stored()
 	silent := w.prepared == nil
-	if silent && (!ok || !slices.ContainsFunc(w.Signs, w.known.Applied)) {
+	if silent && (!ok || !slices.ContainsFunc(w.HardwareIDs, w.known.Applied)) {
 		return ErrNothing
 	}
 	if silent {

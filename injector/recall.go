@@ -25,7 +25,7 @@ func Recall(r *root.Root, o *Options, mine func(*instance.Instance) bool) *insta
 		return nil
 	}
 	known, base := state.Read(r), state.Base(o.below(&facts))
-	settled := slices.ContainsFunc(o.Signs, func(sign string) bool { return known.Settled(sign, base) })
+	settled := slices.ContainsFunc(o.HardwareIDs, func(id string) bool { return known.Settled(id, base) })
 	if !settled || !mine(&known.Record.Instance) {
 		return nil
 	}

@@ -158,7 +158,7 @@ func tellPlatform(w io.Writer) error {
 		return err
 	}
 	for _, m := range matches {
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Source, m.Platform, m.Because, m.Sign); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Source, m.Platform, m.Because, m.HardwareID); err != nil {
 			return err
 		}
 	}

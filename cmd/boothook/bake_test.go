@@ -62,7 +62,7 @@ func TestBakeCommand(t *testing.T) {
 	if !strings.Contains(hint, "--replace") {
 		t.Errorf("no hint: %s", hint)
 	}
-	out, _ = bakeCommand(t, 0, "--initrd", baked, "--out", undone, "--agent", agent, "--replace", "--json", "--tls", "none")
+	out, _ = bakeCommand(t, 0, "--initrd", baked, "--out", undone, "--agent", agent, "--replace", "--json", "--extra", "none")
 	var rep bake.Report
 	if err := json.Unmarshal([]byte(out), &rep); err != nil || !rep.Replaced || rep.Compression != archive.None {
 		t.Errorf("%v: %s", err, out)

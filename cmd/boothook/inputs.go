@@ -19,12 +19,12 @@ import (
 
 // inputs are the files that bake and build put in.
 type inputs struct {
-	agent, tls, ca, rescue, seed string
+	agent, extra, ca, rescue, seed string
 }
 
 func (in *inputs) declare(fs *flag.FlagSet) {
 	fs.StringVar(&in.agent, "agent", "", "the agent (default: boothook-agent beside this program, or where the package has it)")
-	fs.StringVar(&in.tls, "tls", "", "the boothook-tls to include, for https addresses; \"none\" for none (default: boothook-tls beside the agent, if it is there)")
+	fs.StringVar(&in.extra, "extra", "", "the boothook-extra to include, for https addresses; \"none\" for none (default: boothook-extra beside the agent, if it is there)")
 	fs.StringVar(&in.ca, "ca", "", "a file of CA certificates (PEM) to include")
 	fs.StringVar(&in.seed, "seed", "", "a `directory` with NoCloud's files, read as a volume cidata would be where none is attached")
 }
@@ -45,14 +45,14 @@ func (in *inputs) find(rescue bool) error {
 			in.agent = generators.Agent
 		}
 	}
-	if in.tls == "" {
-		in.tls = filepath.Join(filepath.Dir(in.agent), "boothook-tls")
-		if _, err := os.Stat(in.tls); errors.Is(err, os.ErrNotExist) {
-			in.tls = "none"
+	if in.extra == "" {
+		in.extra = filepath.Join(filepath.Dir(in.agent), "boothook-extra")
+		if _, err := os.Stat(in.extra); errors.Is(err, os.ErrNotExist) {
+			in.extra = "none"
 		}
 	}
-	if in.tls == "none" {
-		in.tls = ""
+	if in.extra == "none" {
+		in.extra = ""
 	}
 	if rescue && in.rescue == "" {
 		in.rescue = filepath.Join(filepath.Dir(in.agent), "boothook-rescue")
@@ -68,7 +68,7 @@ func (in *inputs) read(o *bake.Options, rescue *[]byte) error {
 	for _, f := range []struct {
 		name string
 		to   *[]byte
-	}{{in.agent, &o.Agent}, {in.tls, &o.TLS}, {in.ca, &o.CAs}, {in.rescue, rescue}} {
+	}{{in.agent, &o.Agent}, {in.extra, &o.Extra}, {in.ca, &o.CAs}, {in.rescue, rescue}} {
 		if f.name == "" {
 			continue
 		}

@@ -6,7 +6,7 @@ import (
 
 	"boothook/injector/userdata"
 	"boothook/netboot/instance"
-	"boothook/netboot/instance/yaml"
+	"boothook/netboot/yaml"
 )
 
 // A located problem also has a column, 1-based, where the part is YAML; the

@@ -77,7 +77,7 @@ func (b *boot) injection(a *obtained, output io.Writer) injector.Options {
 		},
 	}
 	for i := range b.matches {
-		o.Signs = append(o.Signs, b.matches[i].Sign)
+		o.HardwareIDs = append(o.HardwareIDs, b.matches[i].HardwareID)
 	}
 	if a.client != nil {
 		o.Get, o.ResolvConf = a.client, a.lease.ResolvConf()

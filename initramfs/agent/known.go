@@ -71,7 +71,7 @@ func (b *boot) mayHold() bool {
 // isMine says whether a hint is about this machine.
 func (b *boot) isMine(hint string) bool {
 	for i := range b.matches {
-		if mine := state.Hint(b.matches[i].Sign); mine != "" && mine == hint {
+		if mine := state.Hint(b.matches[i].HardwareID); mine != "" && mine == hint {
 			return true
 		}
 	}
@@ -136,7 +136,7 @@ func (b *boot) settled(ctx context.Context, dir string) bool {
 	b.report.Unasked = "it was applied by an earlier boot of this machine and has no hooks"
 	b.lock.Unlock()
 	b.mark("instance known, nothing to fetch")
-	b.remember(ctx, state.Hint(inst.Sign))
+	b.remember(ctx, state.Hint(inst.HardwareID))
 	return true
 }
 
@@ -151,7 +151,7 @@ func (b *boot) wouldFind(i *instance.Instance) bool {
 			return false
 		}
 		if m.Source == i.Source {
-			return m.Sign != "" && m.Sign == i.Sign
+			return m.HardwareID != "" && m.HardwareID == i.HardwareID
 		}
 	}
 	return false

@@ -29,39 +29,39 @@ func TestKnown(t *testing.T) {
 		name  string
 		words string
 		hint  string // what the initrd says
-		// What the root is: "" for nobody's, else the sign in its record.
-		sign, source  string
-		userData      string // "" is a script
-		held, settled bool
+		// What the root is: "" for nobody's, else the hardware id in its record.
+		hardwareID, source string
+		userData           string // "" is a script
+		held, settled      bool
 	}{
 		{name: "a first boot"},
 		{name: "a first boot, and a hint that lies", hint: mine, held: true},
-		{name: "known", hint: mine, sign: thisMachine, held: true, settled: true},
-		{name: "known, without a hint", sign: thisMachine, settled: true},
-		{name: "known, with another machine's hint", hint: other, sign: thisMachine, settled: true},
-		{name: "known, with a damaged hint", hint: mine[1:], sign: thisMachine, settled: true},
-		{name: "known, with too long a hint", hint: strings.Repeat(" ", maxHint) + mine, sign: thisMachine, settled: true},
-		{name: "with hooks", sign: thisMachine, userData: aHook},
-		{name: "with hooks, and a stale hint", hint: mine, sign: thisMachine, userData: aHook, held: true},
-		{name: "with a bootcmd", sign: thisMachine, userData: "#cloud-config\nbootcmd: [echo]\n"},
-		{name: "with a part handler", sign: thisMachine, userData: "#part-handler\n"},
-		{name: "a clone of another machine", sign: otherMachine},
-		{name: "a clone of another machine, and its hint", hint: other, sign: otherMachine},
-		{name: "a clone of another machine, and our hint", hint: mine, sign: otherMachine, held: true},
-		{name: "again", words: "boothook.again=boot", hint: mine, sign: thisMachine},
-		{name: "a dry run", words: "boothook=dry-run", hint: mine, sign: thisMachine},
-		{name: "signatures required", words: "boothook.verify=require", hint: mine, sign: thisMachine},
-		{name: "the network is to stay", words: "boothook.net=keep", hint: mine, sign: thisMachine},
-		{name: "another source is named", words: "boothook.source=openstack", hint: mine, sign: thisMachine},
-		{name: "from another source", hint: mine, sign: thisMachine, source: "gce", held: true},
-		{name: "a volume", words: "boothook.source=nocloud", hint: mine, sign: thisMachine, source: "nocloud"},
-		{name: "a volume is asked before", words: "boothook.source=nocloud,ec2", hint: mine, sign: thisMachine, held: true},
-		{name: "a volume is asked after", words: "boothook.source=ec2,nocloud", hint: mine, sign: thisMachine, held: true, settled: true},
+		{name: "known", hint: mine, hardwareID: thisMachine, held: true, settled: true},
+		{name: "known, without a hint", hardwareID: thisMachine, settled: true},
+		{name: "known, with another machine's hint", hint: other, hardwareID: thisMachine, settled: true},
+		{name: "known, with a damaged hint", hint: mine[1:], hardwareID: thisMachine, settled: true},
+		{name: "known, with too long a hint", hint: strings.Repeat(" ", maxHint) + mine, hardwareID: thisMachine, settled: true},
+		{name: "with hooks", hardwareID: thisMachine, userData: aHook},
+		{name: "with hooks, and a stale hint", hint: mine, hardwareID: thisMachine, userData: aHook, held: true},
+		{name: "with a bootcmd", hardwareID: thisMachine, userData: "#cloud-config\nbootcmd: [echo]\n"},
+		{name: "with a part handler", hardwareID: thisMachine, userData: "#part-handler\n"},
+		{name: "a clone of another machine", hardwareID: otherMachine},
+		{name: "a clone of another machine, and its hint", hint: other, hardwareID: otherMachine},
+		{name: "a clone of another machine, and our hint", hint: mine, hardwareID: otherMachine, held: true},
+		{name: "again", words: "boothook.again=boot", hint: mine, hardwareID: thisMachine},
+		{name: "a dry run", words: "boothook=dry-run", hint: mine, hardwareID: thisMachine},
+		{name: "signatures required", words: "boothook.verify=require", hint: mine, hardwareID: thisMachine},
+		{name: "the network is to stay", words: "boothook.net=keep", hint: mine, hardwareID: thisMachine},
+		{name: "another source is named", words: "boothook.source=openstack", hint: mine, hardwareID: thisMachine},
+		{name: "from another source", hint: mine, hardwareID: thisMachine, source: "gce", held: true},
+		{name: "a volume", words: "boothook.source=nocloud", hint: mine, hardwareID: thisMachine, source: "nocloud"},
+		{name: "a volume is asked before", words: "boothook.source=nocloud,ec2", hint: mine, hardwareID: thisMachine, held: true},
+		{name: "a volume is asked after", words: "boothook.source=ec2,nocloud", hint: mine, hardwareID: thisMachine, held: true, settled: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, hint := t.TempDir(), filepath.Join(t.TempDir(), "known")
-			if tt.sign != "" {
-				live(t, dir, tt.sign, tt.source, tt.userData)
+			if tt.hardwareID != "" {
+				live(t, dir, tt.hardwareID, tt.source, tt.userData)
 			}
 			if tt.hint != "" {
 				write(t, hint, tt.hint)
@@ -110,17 +110,17 @@ func machineSysfs(t *testing.T) string {
 	return dir
 }
 
-// live makes a root that has been instance i-1 of the machine with that sign.
-func live(t *testing.T, dir, sign, source, userData string) {
+// live makes a root that has been instance i-1 of the machine with that hardware id.
+func live(t *testing.T, dir, hardwareID, source, userData string) {
 	t.Helper()
 	write(t, filepath.Join(dir, "etc/passwd"), "root:x:0:0::/root:/bin/sh\n")
 	if source == "" {
 		source = "ec2"
 	}
-	inst := instance.Instance{Source: source, ID: "i-1", Sign: sign, UserData: []byte(userData)}
+	inst := instance.Instance{Source: source, ID: "i-1", HardwareID: hardwareID, UserData: []byte(userData)}
 	want := ""
 	if userData == "" {
-		inst.UserData, want = []byte("#!/bin/sh\n"), state.Hint(sign)
+		inst.UserData, want = []byte("#!/bin/sh\n"), state.Hint(hardwareID)
 	}
 	r, err := root.Open(dir)
 	if err != nil {

@@ -83,7 +83,7 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	}
 	// A recognised cloud's network stands more questions than a switch that
 	// guards against floods.
-	if !slices.ContainsFunc(b.matches, func(m platform.Match) bool { return m.Platform == "" || m.Sign == "" }) {
+	if !slices.ContainsFunc(b.matches, func(m platform.Match) bool { return m.Platform == "" || m.HardwareID == "" }) {
 		o.Pace = nic.CloudPace
 	}
 	ip := b.options.Net.IP

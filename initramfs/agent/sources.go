@@ -136,7 +136,7 @@ func (b *boot) wantsNetwork(volumes []source.Volume) bool {
 // client makes what asks over one lease.
 func (b *boot) client(lease *nic.Lease) *fetch.Client {
 	cfg := fetch.Config{Dial: lease.DialContext, Version: b.env.Version, Packet: lease.Packet}
-	if anyExists(tlsPipe, tlsPipe+tlsPacked) {
+	if anyExists(extraPath, extraPath+extraPacked) {
 		cfg.TLS = b.secure
 	}
 	if said := b.options.Net.Proxy; said != "" {

@@ -27,8 +27,8 @@ import (
 const (
 	Cmdline = "/etc/boothook/cmdline" // kernel words that hold unless the real ones say otherwise
 	CAs     = "/etc/boothook/ca.pem"
-	TLS     = "/usr/lib/boothook/boothook-tls.gz" // packed, since most boots do not need it
-	Seed    = "/etc/boothook/seed"                // a NoCloud seed, as a directory
+	Extra   = "/usr/lib/boothook/boothook-extra.gz" // packed, since most boots do not need it
+	Seed    = "/etc/boothook/seed"                  // a NoCloud seed, as a directory
 )
 
 // SeedFiles are the files of a seed.
@@ -45,7 +45,7 @@ const (
 // Options say what is baked in.
 type Options struct {
 	Agent    []byte         // the static binary
-	TLS      []byte         // boothook-tls; none if empty
+	Extra    []byte         // boothook-extra; none if empty
 	CAs      []byte         // certificates in PEM; none if empty
 	Cmdline  string         // default kernel words
 	Seed     []archive.File // the files of a seed, by their bare names
@@ -153,15 +153,15 @@ func programs(agentAt string, machine elf.Machine, o Options) ([]archive.File, e
 	}
 	const mode = archive.TypeRegular | 0o755
 	files := []archive.File{{Name: agentAt, Mode: mode, Data: o.Agent}}
-	if len(o.TLS) > 0 {
-		if err := checkBinary(o.TLS, machine); err != nil {
-			return nil, fmt.Errorf("boothook-tls: %w", err)
+	if len(o.Extra) > 0 {
+		if err := checkBinary(o.Extra, machine); err != nil {
+			return nil, fmt.Errorf("boothook-extra: %w", err)
 		}
 		var packed bytes.Buffer
-		if err := archive.Compress(&packed, archive.Gzip, o.TLS); err != nil {
-			return nil, fmt.Errorf("boothook-tls: %w", err)
+		if err := archive.Compress(&packed, archive.Gzip, o.Extra); err != nil {
+			return nil, fmt.Errorf("boothook-extra: %w", err)
 		}
-		files = append(files, archive.File{Name: TLS, Mode: archive.TypeRegular | 0o644, Data: packed.Bytes()})
+		files = append(files, archive.File{Name: Extra, Mode: archive.TypeRegular | 0o644, Data: packed.Bytes()})
 	}
 	return files, nil
 }

@@ -120,9 +120,9 @@ func TestBakeEveryCompression(t *testing.T) {
 	}
 }
 
-// boothook-tls is there for those who need it, and costs the others little.
-func TestTLSIsPacked(t *testing.T) {
-	out, _, err := bake(t, initrd(t, archive.Zstd), Options{Agent: agent, TLS: agent})
+// boothook-extra is there for those who need it, and costs the others little.
+func TestExtraIsPacked(t *testing.T) {
+	out, _, err := bake(t, initrd(t, archive.Zstd), Options{Agent: agent, Extra: agent})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestTLSIsPacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := tree.ReadFile("/usr/lib/boothook/boothook-tls.gz")
+	packed, err := tree.ReadFile("/usr/lib/boothook/boothook-extra.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 package cloudconfig
 
-import "boothook/netboot/instance/yaml"
+import "boothook/netboot/yaml"
 
 // resolvePlain gives a plain scalar the type that PyYAML's implicit
 // resolvers (YAML 1.1) give it.

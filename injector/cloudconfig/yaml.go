@@ -9,7 +9,7 @@ import (
 
 	"boothook/injector/userdata"
 	"boothook/netboot/instance"
-	"boothook/netboot/instance/yaml"
+	"boothook/netboot/yaml"
 )
 
 const (

@@ -12,24 +12,24 @@ import (
 const HintPath = OwnDir + "/known"
 
 // Hint is what a place outside the root may keep to remember that the machine
-// with this offline sign had nothing to ask last time: 64 hexadecimal digits,
-// of which nobody learns the sign; "" for no sign. It orders what a boot does
+// with this hardware id had nothing to ask last time: 64 hexadecimal digits,
+// of which nobody learns the hardware id; "" for none. It orders what a boot does
 // first, and never decides: the root's own record does.
-func Hint(sign string) string {
-	if sign == "" {
+func Hint(hardwareID string) string {
+	if hardwareID == "" {
 		return ""
 	}
-	sum := digest.SHA256([]byte("boothook known instance\n"), []byte(sign))
+	sum := digest.SHA256([]byte("boothook known instance\n"), []byte(hardwareID))
 	return hex.EncodeToString(sum[:])
 }
 
-// Hint is the hint of an instance whose content is c: that of its sign, unless
+// Hint is the hint of an instance whose content is c: that of its hardware id, unless
 // it has hooks, for which the source is asked on every boot.
 func (c *Content) Hint() string {
 	if c.Hooks {
 		return ""
 	}
-	return Hint(c.Instance.Sign)
+	return Hint(c.Instance.HardwareID)
 }
 
 // keepHint adds the step that keeps the hint in the root, or that takes an
@@ -59,9 +59,9 @@ func Base(documents []plan.Document) string {
 }
 
 // Settled says that the root holds all that the instance asks for, and that no
-// boot on a machine with this sign has more to do: boothook has finished the
+// boot on a machine with this hardware id has more to do: boothook has finished the
 // instance, it has no hooks, what lies below its user-data is still base, and
 // nothing that is kept of it was found damaged.
-func (k *Known) Settled(sign, base string) bool {
-	return k.Applied(sign) && !k.Record.Hooks && k.Record.Base == base && len(k.Problems) == 0
+func (k *Known) Settled(hardwareID, base string) bool {
+	return k.Applied(hardwareID) && !k.Record.Hooks && k.Record.Base == base && len(k.Problems) == 0
 }

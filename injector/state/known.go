@@ -83,9 +83,9 @@ func Read(root Reader) *Known {
 }
 
 // Applied says that boothook has finished instance ID in this root, on the
-// machine with this offline sign. An empty sign is no machine's.
-func (k *Known) Applied(sign string) bool {
-	return k.finished(k.ID) && sign != "" && k.Record.Instance.Sign == sign
+// machine with this hardware id. An empty one is no machine's.
+func (k *Known) Applied(hardwareID string) bool {
+	return k.finished(k.ID) && hardwareID != "" && k.Record.Instance.HardwareID == hardwareID
 }
 
 // finished says that boothook has finished the instance with that id, and

@@ -96,7 +96,7 @@ func (r fakeRoot) clone() fakeRoot {
 func content(id string) *Content {
 	return &Content{
 		Instance: instance.Instance{
-			Source: "ec2", Platform: "aws", ID: id, Sign: "uuid-of-" + id, Hostname: "h",
+			Source: "ec2", Platform: "aws", ID: id, HardwareID: "uuid-of-" + id, Hostname: "h",
 			PublicKeys: []string{"ssh-ed25519 AAAA"}, MetaData: map[string]any{"region": "x"},
 			UserData: []byte("#!/bin/sh\n\xff\x00"), VendorData: []byte("#cloud-config\n"),
 		},

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"boothook/netboot/instance/yaml"
+	"boothook/netboot/yaml"
 )
 
 // archive gives the items of a #cloud-config-archive. They are not looked

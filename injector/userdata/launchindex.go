@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"boothook/netboot/instance/yaml"
+	"boothook/netboot/yaml"
 )
 
 // headerIndex reads a Launch-Index header.

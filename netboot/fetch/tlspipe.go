@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// maxPipeMessage bounds what boothook-tls may say about a failure, in bytes.
+// maxPipeMessage bounds what boothook-extra may say about a failure, in bytes.
 const maxPipeMessage = 512
 
-// A TLSPipe makes TLS connections by way of boothook-tls, a process that
+// A TLSPipe makes TLS connections by way of "boothook-extra tls", a process that
 // stands between a connected socket and us. Its Wrap is a Config.TLS. The
 // agent does without a TLS library that way, which weighs as much as all the
 // rest of it.
 type TLSPipe struct {
-	// Path is where boothook-tls is.
+	// Path is where boothook-extra is.
 	Path string
 	// CA is a PEM file with the certificates to trust, or a directory of
 	// such files.
@@ -49,7 +49,7 @@ func (p TLSPipe) Wrap(ctx context.Context, conn net.Conn, host string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(p.Path, "-host", host, "-ca", p.CA, "-not-before", strconv.FormatInt(p.NotBefore.Unix(), 10))
+	cmd := exec.Command(p.Path, "tls", "-host", host, "-ca", p.CA, "-not-before", strconv.FormatInt(p.NotBefore.Unix(), 10))
 	cmd.ExtraFiles = []*os.File{outside, theirs} // descriptors 3 and 4
 	err = cmd.Start()
 	theirs.Close() // so that its end is seen when the process ends

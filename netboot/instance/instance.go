@@ -20,9 +20,9 @@ type Instance struct {
 	// ID is the instance-id. It decides what counts as a new instance and is
 	// never empty in a valid Instance.
 	ID string `json:"instance_id"`
-	// Sign is what a later boot can read offline (DMI UUID, serial number)
+	// HardwareID is what a later boot can read offline (DMI UUID, serial number)
 	// to know the same machine again. Empty where the platform has none.
-	Sign string `json:"sign,omitempty"`
+	HardwareID string `json:"hardware_id,omitempty"`
 	// Hostname is the name the source gives, possibly fully qualified.
 	Hostname string `json:"hostname,omitempty"`
 	// PublicKeys are OpenSSH authorized_keys lines.

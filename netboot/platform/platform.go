@@ -44,9 +44,9 @@ type Match struct {
 	// Platform is the cloud or hypervisor: "aws", "brightbox". Empty where
 	// the evidence does not say, as when a kernel word names the source.
 	Platform string
-	// Sign is what identifies this very machine offline, as NAME=VALUE:
+	// HardwareID is what identifies this very machine offline, as NAME=VALUE:
 	// "product_uuid=ec2e1916-…". Empty where the platform has none.
-	Sign string
+	HardwareID string
 	// Because says what spoke for the match, for the report.
 	Because string
 }
@@ -77,7 +77,7 @@ func detected(ev Evidence) []Match {
 		}
 		if because, ok := r.when(ev); ok {
 			seen[r.source] = true
-			out = append(out, Match{Source: r.source, Platform: r.platform, Sign: r.sign(ev), Because: because})
+			out = append(out, Match{Source: r.source, Platform: r.platform, HardwareID: r.hardwareID(ev), Because: because})
 		}
 	}
 	return out
@@ -92,7 +92,7 @@ func forced(ev Evidence, name, because string) Match {
 			return m
 		}
 	}
-	return Match{Source: name, Sign: productUUID(ev), Because: because}
+	return Match{Source: name, HardwareID: productUUID(ev), Because: because}
 }
 
 // forcedWord finds the word that names the one datasource to use, as

@@ -66,7 +66,7 @@ func TestDetect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			for _, m := range Detect(tt.ev) {
-				got = append(got, m.Source+"/"+m.Platform+"/"+m.Sign)
+				got = append(got, m.Source+"/"+m.Platform+"/"+m.HardwareID)
 				if m.Because == "" {
 					t.Errorf("%s: nothing said why", m.Source)
 				}

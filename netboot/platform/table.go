@@ -10,7 +10,7 @@ import (
 type row struct {
 	source, platform string
 	when             predicate
-	sign             sign
+	hardwareID       hardwareID
 }
 
 // A predicate looks for one sign and says what it found.
@@ -47,9 +47,9 @@ func table() []row {
 		{"ec2", "e24cloud", dmi("sys_vendor", is("e24cloud")), productUUID},
 		{"ec2", "tilaa", dmi("sys_vendor", is("Tilaa")), productUUID},
 		{"ec2", "outscale", all(dmi("product_name", is("3DS Outscale VM")), dmi("sys_vendor", is("3DS Outscale"))), productUUID},
-		{"ec2", "aws", hypervisorUUID("ec2"), ec2Sign},
-		{"ec2", "aws", dmi("product_uuid", ec2UUID), ec2Sign},
-		{"ec2", "aws", dmi("sys_vendor", is("Amazon EC2")), ec2Sign},
+		{"ec2", "aws", hypervisorUUID("ec2"), ec2HardwareID},
+		{"ec2", "aws", dmi("product_uuid", ec2UUID), ec2HardwareID},
+		{"ec2", "aws", dmi("sys_vendor", is("Amazon EC2")), ec2HardwareID},
 
 		{"gce", "gce", dmi("product_name", is("Google Compute Engine")), productSerial},
 		{"gce", "gce", dmi("product_serial", prefix("GoogleCloud-")), productSerial},
@@ -180,9 +180,9 @@ func ec2UUID(v string) bool {
 	return strings.HasPrefix(first, "ec2") || first[4] == '2' && first[6:] == "ec"
 }
 
-// A sign reads off the evidence what tells this machine from any other, as
+// A hardwareID reads off the evidence what tells this machine from any other, as
 // NAME=VALUE; "" where there is nothing to trust.
-type sign func(Evidence) string
+type hardwareID func(Evidence) string
 
 func none(Evidence) string { return "" }
 
@@ -195,9 +195,9 @@ func productSerial(ev Evidence) string {
 	return productUUID(ev)
 }
 
-// ec2Sign prefers the instance-id, which Nitro's firmware gives as the
+// ec2HardwareID prefers the instance-id, which Nitro's firmware gives as the
 // board's asset tag.
-func ec2Sign(ev Evidence) string {
+func ec2HardwareID(ev Evidence) string {
 	if s := field(ev, "board_asset_tag", prefix("i-")); s != "" {
 		return s
 	}

@@ -43,12 +43,12 @@ func TestClouds(t *testing.T) {
 				if cloud.Name == "maas" {
 					s.env.Evidence.Words = []string{"cloud-config-url=http://maas.example/preseed"}
 				}
-				got, err := Fetch(within(t, 10*time.Second), platform.Match{Source: cloud.Name, Platform: "p", Sign: "s=1"}, s.env)
+				got, err := Fetch(within(t, 10*time.Second), platform.Match{Source: cloud.Name, Platform: "p", HardwareID: "s=1"}, s.env)
 				if err != nil {
 					t.Fatal(err)
 				}
 				want := instance.Instance{
-					Source: cloud.Name, Platform: "p", Sign: "s=1", ID: m.InstanceID, Hostname: m.Hostname,
+					Source: cloud.Name, Platform: "p", HardwareID: "s=1", ID: m.InstanceID, Hostname: m.Hostname,
 					PublicKeys: m.PublicKeys, UserData: m.UserData, VendorData: m.VendorData,
 				}
 				if strings.Contains(noVendor, cloud.Name) && cloud.Name != "aliyun" {

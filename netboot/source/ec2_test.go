@@ -65,14 +65,14 @@ func TestEC2(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, tt.h, tt.faults)
-			got, err := Fetch(within(t, 10*time.Second), platform.Match{Source: "ec2", Platform: "aws", Sign: "product_uuid=ec2"}, s.env)
+			got, err := Fetch(within(t, 10*time.Second), platform.Match{Source: "ec2", Platform: "aws", HardwareID: "product_uuid=ec2"}, s.env)
 			if err != nil {
 				t.Fatal(err)
 			}
 			m := machine()
 			index := 3
 			want := instance.Instance{
-				Source: "ec2", Platform: "aws", ID: m.InstanceID, Sign: "product_uuid=ec2", Hostname: m.Hostname,
+				Source: "ec2", Platform: "aws", ID: m.InstanceID, HardwareID: "product_uuid=ec2", Hostname: m.Hostname,
 				PublicKeys: m.PublicKeys, LaunchIndex: &index, UserData: []byte(script),
 				MetaData: map[string]any{
 					"instance-id": m.InstanceID, "local-hostname": m.Hostname, "public-keys": m.PublicKeys,

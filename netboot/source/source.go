@@ -183,7 +183,7 @@ func Parse(m platform.Match, docs Docs, ev platform.Evidence) (instance.Instance
 	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	in.Source, in.Platform, in.Sign = s.Name, m.Platform, m.Sign
+	in.Source, in.Platform, in.HardwareID = s.Name, m.Platform, m.HardwareID
 	return *in, nil
 }
 

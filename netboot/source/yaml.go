@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"boothook/netboot/instance/yaml"
+	"boothook/netboot/yaml"
 )
 
 // maxYAMLNodes bounds a YAML document, aliases counted as often as they are

@@ -172,7 +172,7 @@ func variants(t *testing.T, k kernel, kind string) []variant {
 		return both("")
 	}
 	script := out + ".script"
-	run(t, tool, append(bake, "--out", script, "--agent", busybox, "--tls", "none")...)
+	run(t, tool, append(bake, "--out", script, "--agent", busybox, "--extra", "none")...)
 	addHook(t, script)
 	return append(both(""), variant{withScript, vmlinuz, script, "", false})
 }

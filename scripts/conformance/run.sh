@@ -13,7 +13,7 @@ status=0
 for release in bookworm trixie; do
 	sh scripts/conformance/chroot.sh "$release" "build/conformance/$release"
 	build/conformance/yaml --python "build/conformance/$release" \
-		--documents netboot/instance/yaml/testdata/documents || status=1
+		--documents netboot/yaml/testdata/documents || status=1
 	build/conformance/compare "$@" \
 		--chroot "build/conformance/$release" \
 		--cases injector/userdata/testdata/cases,scripts/conformance/cases \

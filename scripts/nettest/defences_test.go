@@ -43,7 +43,7 @@ func defences() map[string]defence {
 			"if n > uint64(limit)<<20 {"},
 		"counting redirects": {"netboot/fetch/fetch.go", "MaxRedirects = 5",
 			"MaxRedirects = 1 << 30"},
-		"the time of baking": {"initramfs/agent/tls.go", "NotBefore: notBefore()",
+		"the time of baking": {"initramfs/agent/extra.go", "NotBefore: notBefore()",
 			"NotBefore: time.Time{}"},
 		"identifying first": {"netboot/platform/table.go", `dmi("sys_vendor", is("Amazon EC2"))`,
 			`dmi("sys_vendor", prefix(""))`},

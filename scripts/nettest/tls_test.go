@@ -42,7 +42,7 @@ func (l *lab) serveTLS(addr, name string, now time.Time) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	pipe, err := os.ReadFile(filepath.Join(filepath.Dir(agentBinary(l.t)), "boothook-tls"))
+	pipe, err := os.ReadFile(filepath.Join(filepath.Dir(agentBinary(l.t)), "boothook-extra"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -52,9 +52,9 @@ func (l *lab) serveTLS(addr, name string, now time.Time) {
 		l.t.Fatal(err)
 	}
 	l.initrd(map[string]string{
-		"/usr/lib/boothook/boothook-tls.gz": packed.String(),
-		"/usr/lib/boothook/baked.json":      string(mark),
-		"/etc/boothook/ca.pem":              string(authority),
+		"/usr/lib/boothook/boothook-extra.gz": packed.String(),
+		"/usr/lib/boothook/baked.json":        string(mark),
+		"/etc/boothook/ca.pem":                string(authority),
 	})
 }
 

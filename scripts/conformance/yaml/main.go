@@ -26,8 +26,8 @@ import (
 	"os/exec"
 	"strings"
 
-	"boothook/netboot/instance/yaml"
-	"boothook/netboot/instance/yaml/yamltest"
+	"boothook/netboot/yaml"
+	"boothook/netboot/yaml/yamltest"
 )
 
 //go:embed probe.py

@@ -25,7 +25,7 @@ install() {
 	local unit
 	# shellcheck source=../settings.sh
 	. "${dracutsysrootdir-}$boothook_own/settings.sh"
-	inst_multiple "$boothook_own"/{boothook-agent,boothook-tls,baked.json}
+	inst_multiple "$boothook_own"/{boothook-agent,boothook-extra,baked.json}
 	boothook_settings "${dracutsysrootdir-}" "$initdir" || dfatal "boothook: its settings are not in the initrd"
 	if dracut_module_included systemd-initrd; then
 		for unit in boothook-early.service boothook-late.service; do

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"boothook/netboot/instance/yaml"
-	"boothook/netboot/instance/yaml/yamltest"
+	"boothook/netboot/yaml"
+	"boothook/netboot/yaml/yamltest"
 )
 
 // testdata/pyyaml.jsonl holds the documents of testdata/documents and what

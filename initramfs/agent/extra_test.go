@@ -9,9 +9,9 @@ import (
 )
 
 // The packed program is unpacked once, and what is there stays.
-func TestUnpackTLS(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "boothook-tls")
-	if err := unpackTLS(path); !os.IsNotExist(err) {
+func TestUnpackExtra(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "boothook-extra")
+	if err := unpackExtra(path); !os.IsNotExist(err) {
 		t.Errorf("without any: %v", err)
 	}
 	var packed bytes.Buffer
@@ -26,10 +26,10 @@ func TestUnpackTLS(t *testing.T) {
 		{"packed", packed.String(), "a program"},
 		{"there already", "", "a program"},
 	} {
-		if err := os.WriteFile(path+tlsPacked, []byte(tt.packed), 0o644); err != nil {
+		if err := os.WriteFile(path+extraPacked, []byte(tt.packed), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := unpackTLS(path); (err == nil) != (tt.want != "") {
+		if err := unpackExtra(path); (err == nil) != (tt.want != "") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		got, err := os.ReadFile(path)

@@ -8,8 +8,8 @@ import (
 
 	library "go.yaml.in/yaml/v3"
 
-	"boothook/netboot/instance/yaml"
-	"boothook/netboot/instance/yaml/yamltest"
+	"boothook/netboot/yaml"
+	"boothook/netboot/yaml/yamltest"
 )
 
 // libraryRoot reads the one document of body with the library, which panics on

@@ -14,37 +14,37 @@ import (
 	"boothook/netboot/fetch"
 )
 
-// boothook-tls in the initrd is either there, or packed as bake leaves it:
+// boothook-extra in the initrd is either there, or packed as bake leaves it:
 // most boots meet no https address, and the kernel then need not unpack a
 // program as large as the agent.
 const (
-	tlsPipe   = "/usr/lib/boothook/boothook-tls"
-	tlsPacked = ".gz"
-	// maxTLS bounds it unpacked, in bytes.
-	maxTLS = 64 << 20
+	extraPath   = "/usr/lib/boothook/boothook-extra"
+	extraPacked = ".gz"
+	// maxExtra bounds it unpacked, in bytes.
+	maxExtra = 64 << 20
 )
 
 // secure speaks TLS over a connection; it is a fetch.Config's TLS.
 func (b *boot) secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
 	b.securing.Do(func() {
-		b.pipe = fetch.TLSPipe{Path: tlsPipe, CA: bakedCAs, NotBefore: notBefore()}
+		b.pipe = fetch.TLSPipe{Path: extraPath, CA: bakedCAs, NotBefore: notBefore()}
 		if !anyExists(bakedCAs) {
 			b.pipe.CA = ownCAs
 		}
-		if err := unpackTLS(tlsPipe); err != nil {
+		if err := unpackExtra(extraPath); err != nil {
 			b.log.Warnf("%v", err)
 		}
 	})
 	return b.pipe.Wrap(ctx, conn, host)
 }
 
-// unpackTLS makes the program at path of the packed one beside it, unless it is
+// unpackExtra makes the program at path of the packed one beside it, unless it is
 // there.
-func unpackTLS(path string) error {
+func unpackExtra(path string) error {
 	if anyExists(path) {
 		return nil
 	}
-	in, err := os.Open(path + tlsPacked)
+	in, err := os.Open(path + extraPacked)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func unpackTLS(path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, io.LimitReader(z, maxTLS))
+	_, err = io.Copy(out, io.LimitReader(z, maxExtra))
 	if err = errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("unpack %s: %w", in.Name(), err)
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"boothook/netboot/instance/yaml"
+	"boothook/netboot/yaml"
 )
 
 // Load reads the documents of the .txt files in a directory. Within a file

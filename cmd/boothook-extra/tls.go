@@ -1,21 +1,3 @@
-// Boothook-tls is a TLS pipe: it speaks TLS over one connected socket and
-// plain bytes over another. The agent runs it when it meets an https address,
-// and so need not hold a TLS library itself.
-//
-// Synopsis:
-//
-//	boothook-tls -host NAME -ca PATH [-not-before SECONDS] 3<>OUTSIDE 4<>INSIDE
-//	boothook-tls -version
-//
-// Descriptor 3 is connected to the server, descriptor 4 to whoever runs this.
-// The first byte that is written to descriptor 4 tells how the handshake went:
-// 0 for well, and what follows are the server's bytes; 1 for refused by either
-// side and 2 for broken off, and what follows is a message. The certificate must be good for NAME, by the
-// certificates of the file or directory PATH, at the present time, or at
-// SECONDS after 1970 if the clock is before that.
-//
-// It ends when either side does. It never opens a connection, resolves no
-// names, and writes nothing but what is said here.
 package main
 
 import (
@@ -33,9 +15,6 @@ import (
 	"time"
 )
 
-// version is set by the linker.
-var version = "devel"
-
 const (
 	outside, inside = 3, 4
 	// How the handshake went.
@@ -48,25 +27,24 @@ const (
 	maxCA = 4 << 20
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "boothook-tls: %v\n", err)
-		os.Exit(1)
-	}
-}
-
-// run is the life of a pipe.
-func run(args []string) error {
-	flags := flag.NewFlagSet("boothook-tls", flag.ContinueOnError)
+// pipe speaks TLS over the connected socket that is descriptor 3, and plain
+// bytes over descriptor 4, whose other end whoever runs this holds.
+//
+// The first byte that is written to descriptor 4 tells how the handshake went:
+// 0 for well, and what follows are the server's bytes; 1 for refused by either
+// side and 2 for broken off, and what follows is a message. The certificate
+// must be good for the host's name, by the certificates of the file or
+// directory that -ca names, at the present time, or at -not-before (seconds
+// after 1970) if the clock is before that.
+//
+// It ends when either side does. It never opens a connection, resolves no
+// names, and writes nothing but what is said here.
+func pipe(args []string) error {
+	flags := flag.NewFlagSet("boothook-extra tls", flag.ContinueOnError)
 	host := flags.String("host", "", "the server's `name`")
 	ca := flags.String("ca", "", "the `file` or directory with the certificates to trust")
-	tell := flags.Bool("version", false, "print the version and do nothing else")
 	notBefore := flags.Int64("not-before", 0, "the earliest time that it can be, in `seconds` since 1970")
 	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if *tell {
-		_, err := fmt.Println("boothook-tls", version)
 		return err
 	}
 	near, err := descriptor(inside)
