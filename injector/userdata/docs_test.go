@@ -39,7 +39,7 @@ func knownProofs(t *testing.T) map[string]bool {
 		return err
 	}
 	err := errors.Join(filepath.WalkDir(filepath.Join(moduleRoot, "injector"), tests),
-		filepath.WalkDir(filepath.Join(moduleRoot, "netboot/instance"), tests))
+		filepath.WalkDir(filepath.Join(moduleRoot, "netboot"), tests))
 	if err != nil {
 		t.Fatal(err)
 	}
