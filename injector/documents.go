@@ -49,17 +49,19 @@ type document struct {
 
 // Prepared is an instance whose documents are decoded as far as that goes
 // without its root: what an #include names in the network is there already.
+// Only Prepare makes one, so that whoever has one has decoded documents; where
+// nothing is decoded yet, what is passed on is the instance.Instance.
 type Prepared struct {
-	Instance              instance.Instance
+	instance              instance.Instance
 	user, vendor, vendor2 document
 }
 
 // Prepare decodes the documents of an instance and fetches over the network,
 // all at once, what they include. With a nil getter nothing is fetched, and
 // the includes that needed it are problems.
-func Prepare(ctx context.Context, inst instance.Instance, get Getter) Prepared {
-	p := Prepared{
-		Instance: inst,
+func Prepare(ctx context.Context, inst instance.Instance, get Getter) *Prepared {
+	p := &Prepared{
+		instance: inst,
 		user:     document{origin: "user-data", body: inst.UserData},
 		vendor:   document{origin: "vendor-data", body: inst.VendorData},
 		vendor2:  document{origin: "vendor-data2", body: inst.VendorData2},

@@ -70,7 +70,7 @@ func (w *work) keyComment() string {
 			return r
 		}
 		return -1
-	}, w.prepared.Instance.Hostname)
+	}, w.prepared.instance.Hostname)
 	if name == "" {
 		name = "localhost"
 	}
@@ -87,7 +87,7 @@ func (w *work) keygen(ctx context.Context) map[string]cloudconfig.KeyPair {
 	}
 	var out bytes.Buffer
 	script := fmt.Sprintf(keygen, strings.Join(kinds, " "), w.keyComment())
-	results := hooks.Run(ctx, hooks.Config{Root: w.root.Path(), InstanceID: w.prepared.Instance.ID, Output: &out},
+	results := hooks.Run(ctx, hooks.Config{Root: w.root.Path(), InstanceID: w.prepared.instance.ID, Output: &out},
 		[]hooks.Hook{{Kind: hooks.Bootcmd, Name: "ssh-keygen", Body: []byte(script)}})
 	for _, r := range results {
 		w.problem(r.Problems()...)

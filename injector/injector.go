@@ -194,17 +194,17 @@ func (w *work) recognise() error {
 	if silent {
 		w.warn("the source did not answer, so the data stored in the root are used")
 	}
-	if silent || ok && w.prepared.Instance.Partial && w.prepared.Instance.ID == stored.ID {
+	if silent || ok && w.prepared.instance.Partial && w.prepared.instance.ID == stored.ID {
 		p := Prepare(context.Background(), stored, nil)
 		p.recall(w.known.Processed())
-		w.prepared = &p
+		w.prepared = p
 	}
 	again := state.AgainInstance
 	if w.AgainEachBoot || len(w.root.Volatile()) > 0 {
 		again = state.AgainBoot
 	}
-	w.result.Instance = w.prepared.Instance
-	d, err := state.Decide(w.known, w.prepared.Instance.ID, again)
+	w.result.Instance = w.prepared.instance
+	d, err := state.Decide(w.known, w.prepared.instance.ID, again)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (w *work) decode(ctx context.Context, facts *plan.Facts) {
 	base := w.below(facts)
 	w.base = state.Base(base)
 	var problems []instance.Problem
-	w.parts, problems = sortParts(w.prepared, variables(&w.prepared.Instance, facts))
+	w.parts, problems = sortParts(w.prepared, variables(&w.prepared.instance, facts))
 	w.problem(problems...)
 	w.cfg, problems = cloudconfig.Merge(w.parts.user, w.parts.vendor, w.parts.vendor2, base)
 	w.problem(problems...)
@@ -267,7 +267,7 @@ func (w *work) runHooks(ctx context.Context) {
 
 func (w *work) runList(ctx context.Context, list []hooks.Hook) []hooks.Result {
 	results := hooks.Run(ctx, hooks.Config{
-		Root: w.root.Path(), InstanceID: w.prepared.Instance.ID, ResolvConf: w.ResolvConf,
+		Root: w.root.Path(), InstanceID: w.prepared.instance.ID, ResolvConf: w.ResolvConf,
 		Timeout: w.HookTimeout, Output: w.HookOutput,
 	}, list)
 	for _, r := range results {
@@ -302,7 +302,7 @@ func (w *work) plan(ctx context.Context) error {
 	d := &w.result.Decision
 	dir := state.InstanceDir(d.ID)
 	asked := cloudconfig.Plan(cloudconfig.Context{
-		Instance: w.prepared.Instance, Facts: facts, NewInstance: d.New,
+		Instance: w.prepared.instance, Facts: facts, NewInstance: d.New,
 		InstanceDir: dir, HostKey: w.hostKey(ctx), Rand: randomness{}, Memory: w.memory(),
 	}, w.cfg)
 	late := jobs.Plan(jobs.Context{
@@ -349,7 +349,7 @@ func (w *work) memory() int64 {
 // content is what the root keeps of the instance.
 func (w *work) content() *state.Content {
 	return &state.Content{
-		Instance:         w.prepared.Instance,
+		Instance:         w.prepared.instance,
 		Processed:        userdata.Flat(w.prepared.user.Parts),
 		VendorProcessed:  flat(w.prepared.vendor),
 		Vendor2Processed: flat(w.prepared.vendor2),

@@ -38,7 +38,7 @@ func (w *work) networkDocument(facts *plan.Facts) (doc *cloudconfig.Value, body 
 		if own := base.Get("network"); own.Kind == cloudconfig.Map {
 			return own, nil
 		}
-		if body = w.prepared.Instance.NetworkConfig; len(body) == 0 && facts.HasCloudInit && !facts.HasNetwork {
+		if body = w.prepared.instance.NetworkConfig; len(body) == 0 && facts.HasCloudInit && !facts.HasNetwork {
 			origin, body = "boothook", w.FallbackNetwork
 		}
 	}

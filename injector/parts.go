@@ -34,7 +34,7 @@ func sortParts(p *Prepared, vars map[string]any) (sortedParts, []instance.Proble
 		return out
 	}
 	return sortedParts{
-		user:    usable(p.user.Parts, p.Instance.LaunchIndex),
+		user:    usable(p.user.Parts, p.instance.LaunchIndex),
 		vendor:  usable(p.vendor.Parts, nil),
 		vendor2: usable(p.vendor2.Parts, nil),
 	}, problems

@@ -27,7 +27,7 @@ func lintRoot(ctx context.Context, dir, file string, doc []byte, fetch bool) ([]
 		get = webGetter{}
 	}
 	prepared := injector.Prepare(ctx, instance.Instance{Source: "none", ID: defaultID, UserData: doc}, get)
-	result := injector.Inject(ctx, r, &prepared, injector.Options{
+	result := injector.Inject(ctx, r, prepared, injector.Options{
 		DryRun: true, NoHooks: true, Get: get,
 		NewHostKey: func(string, string) (private, public []byte, err error) { return []byte("-"), []byte("-"), nil },
 	})

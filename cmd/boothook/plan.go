@@ -100,7 +100,7 @@ func (r *request) inject(ctx context.Context, e env, dryRun bool) (injector.Resu
 	prepared := injector.Prepare(ctx, inst, get)
 	var result injector.Result
 	err = withRoot(r.root, dryRun, func(dir *root.Root) error {
-		result = injector.Inject(ctx, dir, &prepared, injector.Options{
+		result = injector.Inject(ctx, dir, prepared, injector.Options{
 			DryRun: dryRun, NoHooks: true, Get: get, NewHostKey: hostkey.Generate,
 			Apply: root.Options{AnyOwner: r.anyOwner},
 		})

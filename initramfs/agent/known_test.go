@@ -128,7 +128,7 @@ func live(t *testing.T, dir, hardwareID, source, userData string) {
 	}
 	defer r.Close()
 	p := injector.Prepare(t.Context(), inst, nil)
-	result := injector.Inject(t.Context(), r, &p, injector.Options{NoHooks: true, Apply: root.Options{AnyOwner: true}})
+	result := injector.Inject(t.Context(), r, p, injector.Options{NoHooks: true, Apply: root.Options{AnyOwner: true}})
 	if !result.Outcome.Applied {
 		t.Fatalf("the root was not customized: %v", result.Outcome.Problems)
 	}

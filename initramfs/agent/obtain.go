@@ -33,6 +33,9 @@ var errNoAnswer = errors.New("no source answered")
 
 // What was obtained: an instance and the way it came by.
 type obtained struct {
+	// instance is what a source on the network has answered, before prepare;
+	// prepared is what the injector takes.
+	instance instance.Instance
 	prepared *injector.Prepared
 	match    platform.Match
 	lease    nic.Lease
@@ -314,8 +317,7 @@ func (b *boot) askOver(ctx context.Context, lease *nic.Lease, volumes []source.V
 	for _, match := range b.matches {
 		var inst instance.Instance
 		if inst, err = b.ask(ctx, match, lease, client, volumes); err == nil {
-			p := injector.Prepared{Instance: inst}
-			return obtained{prepared: &p, match: match, lease: *lease, client: client}
+			return obtained{instance: inst, match: match, lease: *lease, client: client}
 		}
 	}
 	client.Close()
@@ -333,8 +335,7 @@ func (b *boot) ask(ctx context.Context, m platform.Match, lease *nic.Lease, clie
 
 // prepare decodes what came, and fetches what it includes.
 func (b *boot) prepare(ctx context.Context, a obtained) obtained {
-	p := injector.Prepare(ctx, a.prepared.Instance, a.client)
-	a.prepared = &p
+	a.prepared = injector.Prepare(ctx, a.instance, a.client)
 	b.mark("user-data decoded")
 	return a
 }

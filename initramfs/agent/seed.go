@@ -55,5 +55,5 @@ func (b *boot) rootSeed(dir string) (obtained, bool) {
 	}
 	p := injector.Prepare(context.Background(), inst, nil)
 	b.mark("instance read from " + m.Because)
-	return obtained{prepared: &p, match: m}, true
+	return obtained{prepared: p, match: m}, true
 }

@@ -97,7 +97,7 @@ func (b *boot) local(ctx context.Context, volumes []source.Volume) (obtained, bo
 		}
 		p := injector.Prepare(ctx, inst, nil)
 		b.mark("instance read from " + m.Because)
-		return obtained{prepared: &p, match: m}, true
+		return obtained{prepared: p, match: m}, true
 	}
 	return obtained{}, false
 }
@@ -114,7 +114,7 @@ func (b *boot) complete(ctx context.Context, a obtained, volumes []source.Volume
 		return obtained{err: err}
 	}
 	b.mark("volume read")
-	a.prepared = &injector.Prepared{Instance: inst}
+	a.instance = inst
 	return b.prepare(ctx, a)
 }
 
