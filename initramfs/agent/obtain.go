@@ -82,7 +82,9 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		Virtual:    b.env.ByHand,
 		LinkLocal4: b.matched(func(s source.Source) bool { return s.LinkLocal4 }),
 		LinkLocal6: b.matched(func(s source.Source) bool { return s.LinkLocal6 }),
-		Log:        func(line string) { b.log.Debugf("%s", line) },
+		// Some servers send an option only to those who request it.
+		DHCPOptions: []uint8{azureWireserver},
+		Log:         func(line string) { b.log.Debugf("%s", line) },
 	}
 	// A recognised cloud's network stands more questions than a switch that
 	// guards against floods.

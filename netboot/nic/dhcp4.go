@@ -48,6 +48,7 @@ type client4 struct {
 	start time.Time
 	pace  time.Duration // between messages at first
 	rapid bool          // ask for RFC 4039's two-message exchange
+	more  []uint8       // codes of further options to ask for
 
 	// shunned are servers whose offers led nowhere: another's offer is
 	// preferred as long as one comes.
@@ -63,7 +64,7 @@ func lease4(ctx context.Context, l *link, o *Options, log func(string)) (Lease, 
 	}
 	defer conn.Close()
 	attrs, _ := l.now()
-	c := &client4{conn: conn, hw: attrs.Addr, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, shunned: map[string]bool{}}
+	c := &client4{conn: conn, hw: attrs.Addr, start: time.Now(), pace: o.Pace, rapid: o.RapidCommit, more: o.DHCPOptions, shunned: map[string]bool{}}
 	defer interrupt(ctx, conn)()
 	if attrs.Oper != rtnl.OperUp {
 		go askAgainWhenUp(ctx, l, conn)
@@ -193,7 +194,7 @@ func renew4(ctx context.Context, l *link, addr netip.Addr, o *Options) (Lease, e
 	defer conn.Close()
 	defer interrupt(ctx, conn)()
 	attrs, _ := l.now()
-	c := &client4{conn: conn, hw: attrs.Addr, start: time.Now()}
+	c := &client4{conn: conn, hw: attrs.Addr, start: time.Now(), more: o.DHCPOptions}
 	msg := newMessage4(c.hw, dhcpv4.MessageTypeRequest, c.common, dhcpv4.WithClientIP(addr.AsSlice()))
 	for waits := newRhythm(o.Pace, c.start); ; {
 		msg.NumSeconds = c.seconds()
@@ -240,8 +241,10 @@ func (c *client4) common(m *dhcpv4.DHCPv4) {
 		dhcpv4.OptionInterfaceMTU,
 		dhcpv4.OptionDNSDomainSearchList,
 		optionMSRoutes,
-		dhcpv4.GenericOptionCode(245), // Azure's wire server
 	)(m)
+	for _, code := range c.more {
+		dhcpv4.WithRequestedOptions(dhcpv4.GenericOptionCode(code))(m)
+	}
 }
 
 // seconds is the time spent so far, for the "secs" field: relays and second

@@ -33,15 +33,15 @@ type Lease struct {
 	DNS      []netip.Addr  // name servers, in the server's order, at most maxServers
 	Search   []string      // search domains, at most maxSearch
 	Hostname string        // option 12, reduced to the characters of a host name
-	ServerID netip.Addr    // the DHCP server; CloudStack's metadata live there
+	ServerID netip.Addr    // the DHCP server (option 54)
 	MTU      int           // bytes; 0: the link's own. Put on routes, never on the link
 	Lifetime time.Duration // 0: without end
 
 	Adopted bool      // not ours: neither leased again nor flushed
 	At      time.Time // when it was usable
 
-	// Options holds the raw DHCPv4 options of the ACK by code, for clouds that
-	// tell things there (245 on Azure). The map and its values are read-only.
+	// Options holds the raw DHCPv4 options of the ACK by code, for sources
+	// that read one of them. The map and its values are read-only.
 	Options map[uint8][]byte
 }
 

@@ -239,7 +239,7 @@ func TestLease(t *testing.T) {
 	before := state(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	m := start(t, ctx, Options{})
+	m := start(t, ctx, Options{DHCPOptions: []uint8{245}})
 	l := next(t, m, 3*time.Second)
 	if l.Prefix != netip.MustParsePrefix("10.1.0.50/24") || l.Gateway != netip.MustParseAddr("10.1.0.1") ||
 		l.MTU != 1400 || len(l.DNS) != 2 || l.Hostname != "host7" || l.Lifetime != time.Hour || l.By != ByDHCP4 ||

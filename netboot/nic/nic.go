@@ -66,9 +66,12 @@ type Options struct {
 	// rd.neednet, nfsroot): leases come from what that one sets up.
 	AdoptOnly bool
 	// LinkLocal4 also gives each link an address in 169.254.0.0/16, for
-	// clouds that have metadata but no DHCP (DigitalOcean). LinkLocal6 also
-	// hands out each link's fe80:: address, for metadata on fe80::a9fe:a9fe.
+	// services that are reached without DHCP. LinkLocal6 also hands out each
+	// link's fe80:: address, for services that have such an address.
 	LinkLocal4, LinkLocal6 bool
+	// DHCPOptions are the codes of further DHCPv4 options to request from the
+	// server (RFC 2132 §9.8); their values come back in Lease.Options.
+	DHCPOptions []uint8
 	// RapidCommit asks for leases in two messages instead of four (RFC
 	// 4039). Some servers answer it badly, so it must be asked for.
 	RapidCommit bool
