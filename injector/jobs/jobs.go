@@ -41,14 +41,20 @@ type Result struct {
 // left to others. A part that cannot be used is a problem and takes no other
 // along.
 func Plan(ctx Context, parts, vendor []userdata.Part) Result {
-	b := &builder{Context: ctx, written: map[string]string{}}
+	b := &builder{Context: ctx, written: map[string]string{}, jobs: map[string]bool{}, overrides: map[string][]*userdata.Part{}}
+	b.findJobs(vendor)
+	b.findJobs(parts)
 	for i := range vendor {
 		b.part(&vendor[i], true)
 	}
 	for i := range parts {
 		b.part(&parts[i], false)
 	}
-	b.events()
+	if ctx.Facts.Init == plan.Upstart {
+		jobs := b.rootJobs()
+		b.planMountEvent(jobs)
+		b.planHookEvent(jobs)
+	}
 	b.wishes()
 	b.late()
 	if ctx.DisableCloudInit && ctx.Facts.HasCloudInit {
@@ -61,10 +67,11 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 type builder struct {
 	Context
 	written map[string]string
-	// hooked are the upstart jobs that start on ec2-boot-hook; mount says that
-	// one starts on mount.
-	hooked []string
-	mount  bool
+	// jobs are the upstart jobs among the parts, overrides those that are laid
+	// over one of that name; mount says that somebody has to emit mount.
+	jobs      map[string]bool
+	overrides map[string][]*userdata.Part
+	mount     bool
 	// preset has a line for each service that is enabled or disabled.
 	preset string
 	result Result

@@ -93,7 +93,7 @@ func TestUpstartJob(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"part-001": "/etc/init/part-001.conf", "a.conf": "/etc/init/a.conf",
-		"a.CONF": "/etc/init/a.CONF", "a.d/x": "/etc/init/a.d_x.conf",
+		"a.CONF": "/etc/init/a.conf", "a.d/x": "/etc/init/a.d_x.conf",
 	} {
 		if _, ok := stepAt(planOf(plan.Upstart, part(name)), want); !ok {
 			t.Errorf("%s: nothing at %s", name, want)
@@ -115,42 +115,6 @@ func TestUpstartRejects(t *testing.T) {
 	}
 	if len(r.Problems) == 0 || r.Problems[0].Line != 3 || !strings.Contains(r.Problems[0].Message, "Unknown stanza") {
 		t.Errorf("problems: %v", r.Problems)
-	}
-}
-
-// The barrier lets pass the jobs that start on the event, and only them.
-func TestBarrier(t *testing.T) {
-	job := func(name, text string) userdata.Part {
-		return userdata.Part{Name: name, Type: userdata.TypeUpstartJob, Body: []byte(text + "\nexec /bin/true\n")}
-	}
-	r := planOf(plan.Upstart, job("one(1)", "start on ec2-boot-hook\ntask"), job("two.conf", "start on (ec2-boot-hook or startup)"), job("three", "start on startup"))
-	s, ok := stepAt(r, "/etc/init/boothook-barrier.conf")
-	if !ok || !strings.Contains(string(s.Body), "\t'one(1)'|'two') exit 0 ;;\n") {
-		t.Errorf("barrier: %s", s.Body)
-	}
-	event, ok := stepAt(r, "/etc/init/boothook-event.conf")
-	if !ok {
-		t.Error("nobody emits the event")
-	}
-	start, ok := stepAt(r, StartupJob)
-	if parsed, err := upstart.Parse(start.Body); !ok || err != nil || parsed.StartOn.String() != StartupEvent {
-		t.Errorf("nobody starts on %s: %s", StartupEvent, start.Body)
-	}
-	for _, text := range [][]byte{s.Body, event.Body, start.Body, []byte(finalJob)} {
-		parsed, err := upstart.Parse(text)
-		if err != nil || len(parsed.Warnings()) > 0 {
-			t.Errorf("upstart would not like\n%s\n%v %v", text, err, parsed.Warnings())
-		}
-	}
-	if len(r.Problems) > 0 {
-		t.Errorf("problems: %v", r.Problems)
-	}
-	r = planOf(plan.Upstart, job("both", "start on (ec2-boot-hook and net-device-up IFACE=eth0)"))
-	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Message, "holds the boot") {
-		t.Errorf("no warning of a deadlock: %v", r.Problems)
-	}
-	if _, ok := stepAt(planOf(plan.Upstart, job("three", "start on startup")), "/etc/init/boothook-barrier.conf"); ok {
-		t.Error("a barrier that nobody needs")
 	}
 }
 
