@@ -31,6 +31,7 @@ import (
 	"boothook/initramfs/pid1"
 	"boothook/injector/hooks"
 	"boothook/netboot/platform"
+	"boothook/netboot/source"
 )
 
 // version is set by the linker.
@@ -152,7 +153,7 @@ func byHand(ctx context.Context, env agent.Env, args []string) error {
 }
 
 func tellPlatform(w io.Writer) error {
-	matches := platform.Detect(platform.Read("/sys"))
+	matches := source.Detect(platform.Read("/sys"))
 	if len(matches) == 0 {
 		_, err := fmt.Fprintln(w, "no sign of a cloud")
 		return err

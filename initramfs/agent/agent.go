@@ -118,12 +118,12 @@ func newBoot(e Env) (*boot, error) {
 	}
 	b := &boot{env: e, options: options, log: NewLog(options.Debug, e.LogTo)}
 	b.evidence = e.evidence(options)
-	if len(platform.Detect(b.evidence)) == 0 {
+	if len(source.Detect(b.evidence)) == 0 {
 		b.evidence.Labels = e.labels()
 	}
-	b.matches = platform.Detect(b.evidence)
+	b.matches = source.Detect(b.evidence)
 	if len(b.matches) == 0 && e.Seeded {
-		b.matches = append(b.matches, seedMatch())
+		b.matches = append(b.matches, source.SeedInRoot(b.evidence).Match)
 	}
 	b.report = report.Report{Schema: report.Schema, Version: e.Version, BootID: bootID(), Problems: options.Warnings}
 	b.mark("worker started")

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/netboot/platform"
+	"boothook/netboot/source"
 )
 
 // Early is the early call: the initrd's scripts make it as soon as there is
@@ -37,11 +36,11 @@ func Early(e Env) error {
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return fmt.Errorf("make the run directory: %w", err)
 	}
-	signs := platform.Detect(e.evidence(options))
-	if (len(signs) == 0 || slices.Contains(options.Source.Names, "fwcfg")) && e.loadFWCfg(log) {
-		signs = platform.Detect(e.evidence(options))
+	matches := source.Detect(e.evidence(options))
+	if e.loadFor(matches, log) {
+		matches = source.Detect(e.evidence(options))
 	}
-	if len(signs) == 0 {
+	if len(matches) == 0 {
 		r := &report.Report{Schema: report.Schema, Version: e.Version,
 			Result: report.NoPlatform, Problems: options.Warnings}
 		r.Mark(start, "early call")
@@ -60,39 +59,32 @@ func beforeColdplug() bool {
 	return anyExists("/lib/dracut-lib.sh", "/usr/lib/dracut-lib.sh") && !anyExists(udevDir+"/control")
 }
 
-// loadFWCfg loads the driver of QEMU's fw_cfg, which nobody else would in time,
-// where the device is there and the driver is not. It says whether it did. A
-// machine that is known already, and was told no other source, does without:
+// loadFor loads the modules without which a source cannot be seen, and which
+// nobody else would load in time. It says whether there is more to be seen now.
+// A machine that is known already, and was told no other source, does without:
 // that takes longer than all the rest of the early call.
-func (e *Env) loadFWCfg(log *Log) bool {
-	if e.ByHand || anyExists(e.Sysfs+"/firmware/qemu_fw_cfg") || !anyExists(e.Sysfs+"/bus/acpi/devices/QEMU0002:00") {
+func (e *Env) loadFor(matches []platform.Match, log *Log) (loaded bool) {
+	if e.ByHand {
 		return false
 	}
-	loader, err := modules.Running(func(line string) { log.Debugf("%s", line) })
-	if err == nil {
-		err = loader.Load(context.Background(), "qemu_fw_cfg")
+	for _, name := range source.Modules(e.Sysfs, matches) {
+		loader, err := modules.Running(func(line string) { log.Debugf("%s", line) })
+		if err == nil {
+			err = loader.Load(context.Background(), name)
+		}
+		if err != nil {
+			log.Debugf("load %s: %v", name, err)
+			continue
+		}
+		loaded = true
 	}
-	if err != nil {
-		log.Debugf("load fw_cfg's driver: %v", err)
-	}
-	return err == nil
+	return loaded
 }
 
 // evidence is what says where we are: the kernel's words and the machine.
 func (e *Env) evidence(o words.Options) platform.Evidence {
 	evidence := platform.Read(e.Sysfs)
-	evidence.Only = o.Source.Names
-	evidence.Words = slices.Clone(o.Source.Signs)
-	if o.Source.DS != "" {
-		evidence.Words = append(evidence.Words, "ds="+o.Source.DS)
-	}
-	if o.Source.CloudConfigURL != "" {
-		evidence.Words = append(evidence.Words, "cloud-config-url="+o.Source.CloudConfigURL)
-		// MAAS says who it is by cc: {'datasource_list': ['MAAS']}.
-		if strings.Contains(o.Inject.CloudConfig, "MAAS") {
-			evidence.Words = append(evidence.Words, "maas")
-		}
-	}
+	evidence.Only, evidence.Words, evidence.CloudConfig = o.Source.Names, o.Source.Words, o.Inject.CloudConfig
 	return evidence
 }
 

@@ -44,7 +44,7 @@ type Env struct {
 	// ByHand says that no initrd is around us: no udev to wait for, any
 	// Ethernet link will do, the root is a directory that is there already.
 	ByHand bool
-	// Seeded says that the root holds a NoCloud seed; the late call has seen.
+	// Seeded says that the root holds a seed; the late call has seen.
 	Seeded bool
 	// Coldplug says that drivers have to wait for udevd's coldplug. dracut's
 	// init calls "udevadm control" between the start of udevd and that. If a

@@ -83,7 +83,7 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 		LinkLocal4: b.matched(func(s source.Source) bool { return s.LinkLocal4 }),
 		LinkLocal6: b.matched(func(s source.Source) bool { return s.LinkLocal6 }),
 		// Some servers send an option only to those who request it.
-		DHCPOptions: []uint8{azureWireserver},
+		DHCPOptions: source.DHCPOptions(b.matches),
 		Log:         func(line string) { b.log.Debugf("%s", line) },
 	}
 	// A recognised cloud's network stands more questions than a switch that
@@ -328,7 +328,12 @@ func (b *boot) askOver(ctx context.Context, lease *nic.Lease, volumes []source.V
 
 // ask asks one source.
 func (b *boot) ask(ctx context.Context, m platform.Match, lease *nic.Lease, client *fetch.Client, volumes []source.Volume) (instance.Instance, error) {
-	inst, err := source.Fetch(ctx, m, b.sourceEnv(lease, client, volumes))
+	env := b.sourceEnv(lease, client, volumes)
+	if s, err := source.Find(m.Source); err == nil && s.LowPort {
+		env.HTTP = fetch.New(fetch.Config{Dial: fetch.LowPort(lease.Dialer()), Version: b.env.Version})
+		defer env.HTTP.Close()
+	}
+	inst, err := source.Fetch(ctx, m, env)
 	if err != nil {
 		return inst, err
 	}

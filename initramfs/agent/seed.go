@@ -8,14 +8,8 @@ import (
 	"boothook/injector/root"
 	"boothook/injector/state"
 	"boothook/netboot/instance"
-	"boothook/netboot/platform"
 	"boothook/netboot/source"
 )
-
-// seedMatch is the match of a NoCloud seed that lies in the root.
-func seedMatch() platform.Match {
-	return platform.Match{Source: "nocloud", Platform: "nocloud", Because: "seed in the root"}
-}
 
 // hasSeed says whether a root seems to hold a seed, in the directory that the
 // kernel's words name, if they do. Reading it is left to who
@@ -29,10 +23,10 @@ func hasSeed(root, named string) bool {
 	return false
 }
 
-// rootSeed reads the seed in the root, if NoCloud may be asked at all.
+// rootSeed reads the seed in the root, if its source may be asked at all.
 func (b *boot) rootSeed(dir string) (obtained, bool) {
-	named := source.NoCloudDir(b.evidence)
-	if only := b.evidence.Only; len(only) > 0 && !b.matched(func(s source.Source) bool { return s.Name == "nocloud" }) || !hasSeed(dir, named) {
+	seed := source.SeedInRoot(b.evidence)
+	if seed.Barred || !hasSeed(dir, seed.Directory) {
 		return obtained{}, false
 	}
 	var docs source.Docs
@@ -41,19 +35,18 @@ func (b *boot) rootSeed(dir string) (obtained, bool) {
 		look = readOnly
 	}
 	err := look(dir, func(r *root.Root) error {
-		docs = state.Seed(r, named)
+		docs = state.Seed(r, seed.Directory)
 		return nil
 	})
 	if err != nil || len(docs) == 0 {
 		return obtained{}, false // what is wrong with the root, who has to write there says
 	}
-	m := seedMatch()
-	inst, err := source.Parse(m, docs, b.evidence)
+	inst, err := source.Parse(seed.Match, docs, b.evidence)
 	if err != nil {
 		b.problem(instance.Problem{Origin: "seed in the root", Message: err.Error(), Warning: true})
 		return obtained{}, false
 	}
 	p := injector.Prepare(context.Background(), inst, nil)
-	b.mark("instance read from " + m.Because)
-	return obtained{prepared: p, match: m}, true
+	b.mark("instance read from " + seed.Match.Because)
+	return obtained{prepared: p, match: seed.Match}, true
 }

@@ -21,7 +21,7 @@ const SettleTime = 5 * time.Second
 // WantsVolumes says that the machine's data may be on a volume: nothing says
 // where they are, or what does names a source that reads one.
 func (e *Env) WantsVolumes(o words.Options) bool {
-	matches := platform.Detect(e.evidence(o))
+	matches := source.Detect(e.evidence(o))
 	return len(matches) == 0 || slices.ContainsFunc(matches, func(m platform.Match) bool {
 		s, err := source.Find(m.Source)
 		return err == nil && s.OnVolume()

@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 
 	"boothook/injector"
 	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
-	"boothook/netboot/platform"
 	"boothook/netboot/source"
 	"boothook/netboot/volume"
 )
@@ -30,9 +28,6 @@ const devices = "/dev"
 // maxMark bounds what is read of bakedMark.
 const maxMark = 64 << 10
 
-// azureWireserver is the DHCP option by which Azure names its wire server.
-const azureWireserver = 245
-
 // A seed is a volume that may hold an instance's data.
 type seed = volume.Found
 
@@ -40,9 +35,9 @@ type seed = volume.Found
 // baked in: a volume that somebody attached to this machine is meant for it.
 func (e *Env) scan() []seed {
 	// A machine whose block devices cannot be listed has no volumes.
-	found, _ := volume.Scan(e.Sysfs, devices, source.SeedLabel)
+	found, _ := volume.Scan(e.Sysfs, devices, source.IsSeedLabel)
 	if _, err := os.Stat(bakedSeed); err == nil && !e.ByHand {
-		baked := volume.Volume{Type: "initrd", Label: "cidata", FS: os.DirFS(bakedSeed)}
+		baked := volume.Volume{Type: "initrd", Label: source.SeedLabel, FS: os.DirFS(bakedSeed)}
 		found = append(found, seed{Volume: baked, Device: bakedSeed, Closer: io.NopCloser(nil)})
 	}
 	return found
@@ -79,16 +74,10 @@ func (b *boot) local(ctx context.Context, volumes []source.Volume) (obtained, bo
 	for i := range volumes {
 		ev.Labels = append(ev.Labels, volumes[i].Label)
 	}
-	for _, m := range platform.Detect(ev) {
+	for _, m := range source.Detect(ev) {
 		s, err := source.Find(m.Source)
-		if err != nil || s.Network {
-			continue
-		}
-		if server, err := source.NoCloudServer(ev, volumes); m.Source == "nocloud" && (err != nil || server != "") {
-			continue // over the network, then
-		}
-		if m.Source == "nocloud" && source.NoCloudDir(ev) != "" && !s.Reads(volumes) {
-			continue // in the root, then
+		if err != nil || !s.Local(ev, volumes) {
+			continue // over the network, then, or in the root
 		}
 		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: volumes, Sysfs: b.env.Sysfs, Dev: devices})
 		if err != nil {
@@ -121,13 +110,8 @@ func (b *boot) complete(ctx context.Context, a obtained, volumes []source.Volume
 // wantsNetwork says that some match has to be asked over the network.
 func (b *boot) wantsNetwork(volumes []source.Volume) bool {
 	for _, m := range b.matches {
-		if s, err := source.Find(m.Source); err != nil || s.Network {
+		if s, err := source.Find(m.Source); err != nil || s.NeedsNetwork(b.evidence, volumes) {
 			return true
-		}
-		if m.Source == "nocloud" {
-			if server, err := source.NoCloudServer(b.evidence, volumes); err != nil || server != "" {
-				return true
-			}
 		}
 	}
 	return b.options.Source.URL != ""
@@ -151,14 +135,10 @@ func (b *boot) client(lease *nic.Lease) *fetch.Client {
 
 // sourceEnv is what a source sees over one lease.
 func (b *boot) sourceEnv(lease *nic.Lease, client *fetch.Client, volumes []source.Volume) source.Env {
-	e := source.Env{HTTP: client, Evidence: b.evidence, Volumes: volumes, Sysfs: b.env.Sysfs,
-		LowPort: fetch.New(fetch.Config{Dial: fetch.LowPort(lease.Dialer()), Version: b.env.Version}),
-		Lease:   source.Lease{Interface: lease.Name, Address: lease.Prefix.Addr(), ServerID: lease.ServerID, Gateway: lease.Gateway},
+	return source.Env{HTTP: client, Evidence: b.evidence, Volumes: volumes, Sysfs: b.env.Sysfs,
+		Lease: source.Lease{Interface: lease.Name, Address: lease.Prefix.Addr(), ServerID: lease.ServerID,
+			Gateway: lease.Gateway, Options: lease.Options},
 	}
-	if server, ok := netip.AddrFromSlice(lease.Options[azureWireserver]); ok {
-		e.Lease.Wireserver = server
-	}
-	return e
 }
 
 // tellSource lets the cloud know what became of the instance, while the

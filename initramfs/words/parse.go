@@ -12,6 +12,17 @@ type word struct {
 	hasValue   bool
 }
 
+// own says that the word is boothook's.
+func (w word) own() bool { return w.key == "boothook" || strings.HasPrefix(w.key, "boothook.") }
+
+// String is the word as it was written, without quotes.
+func (w word) String() string {
+	if w.hasValue {
+		return w.key + "=" + w.value
+	}
+	return w.key
+}
+
 // split cuts a command line into words as the kernel's next_arg() does
 // (lib/cmdline.c): white space separates, double quotes protect it and are
 // dropped around a value or a whole word, an unbalanced quote runs to the

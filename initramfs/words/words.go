@@ -85,12 +85,10 @@ type Net struct {
 type Source struct {
 	// Names are the only sources to use, in this order; empty: detected.
 	Names []string
-	// DS is the value of the last ds=, ci.ds= or ci.datasource=.
-	DS string
-	// Signs are words by which a cloud marks its machines.
-	Signs []string
-	// CloudConfigURL is cloud-config-url=, where MAAS configures its source.
-	CloudConfigURL string
+	// Words are all words that are not boothook's own, KEY or KEY=VALUE, in
+	// their order: one may name a source, and clouds mark their machines by
+	// others. They may hold passwords.
+	Words []string
 	// URL is another place for the user-data.
 	URL string
 	// NetworkConfig is network-config= as written (base64 of YAML).
@@ -126,6 +124,9 @@ func Parse(baked, kernel string) Options {
 
 func (o *Options) read(line, origin string) {
 	for _, w := range split(line) {
+		if !w.own() {
+			o.Source.Words = append(o.Source.Words, w.String())
+		}
 		if err := o.apply(w); err != nil {
 			o.Warnings = append(o.Warnings, instance.Problem{
 				Origin: origin, Message: err.Error(), Warning: true})
@@ -163,7 +164,7 @@ func (o *Options) tighten(floor Options) {
 	}
 }
 
-// apply reads one word. Words of others are none of our business.
+// apply reads one word.
 func (o *Options) apply(w word) error {
 	if err := o.Root.apply(w); err != nil {
 		return err
@@ -175,12 +176,6 @@ func (o *Options) apply(w word) error {
 		if w.value == "disabled" {
 			o.Mode = Off
 		}
-	case "ds", "ci.ds", "ci.datasource":
-		o.Source.DS = w.value
-	case "vultr", "scaleway":
-		o.Source.Signs = append(o.Source.Signs, w.key)
-	case "cloud-config-url":
-		o.Source.CloudConfigURL = w.value
 	case "network-config":
 		o.Source.NetworkConfig = w.value
 	case "ip":

@@ -51,12 +51,9 @@ func TestParse(t *testing.T) {
 			defaults(func(o *Options) {
 				o.OnError, o.Debug = Reboot, true
 				o.Net = Net{NIC: "52:54:00:00:00:01", IP: "dhcp", ForeignIP: "dhcp", Keep: true, Timeout: 5 * time.Second}
-				o.Source = Source{Names: []string{"ec2", "nocloud"}, URL: "http://a b/", DS: "nocloud;s=http://x/", NetworkConfig: "e30="}
+				o.Source = Source{Names: []string{"ec2", "nocloud"}, URL: "http://a b/", NetworkConfig: "e30="}
 				o.Inject = Inject{HookTimeout: 2 * time.Minute, AgainEachBoot: true, RequireSigned: true, KeepCloudInit: true}
 			})},
-		{"a cloud's own words", "", "scaleway vultr=1 cloud-config-url=http://x/", defaults(func(o *Options) {
-			o.Source.Signs, o.Source.CloudConfigURL = []string{"scaleway", "vultr"}, "http://x/"
-		})},
 		{"what PXE booted from", "", "BOOTIF=01-52-54-00-00-00-01", defaults(func(o *Options) { o.Net.NIC = "01-52-54-00-00-00-01" })},
 		{"nic counts more", "", "boothook.nic=eth7 BOOTIF=01-52-54-00-00-00-01", defaults(func(o *Options) { o.Net.NIC = "eth7" })},
 		{"nic counts more wherever it stands", "", "BOOTIF=01-52-54-00-00-00-01 boothook.nic=eth7", defaults(func(o *Options) { o.Net.NIC = "eth7" })},
@@ -98,10 +95,22 @@ func TestParse(t *testing.T) {
 		})},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, Parse(test.baked, test.kernel)); diff != "" {
+			got := Parse(test.baked, test.kernel)
+			got.Source.Words = nil // TestOthersWords
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("Parse (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Words that are not boothook's own are kept as they are, those that were
+// baked in first, for sources to look for theirs.
+func TestOthersWords(t *testing.T) {
+	got := Parse("ds=a;s=http://x/ boothook.source=b", `quiet boothook=on ro marked "mark=with space" boothook.nic=eth0 boothooked=1 ds=c -- ds=d`)
+	want := []string{"ds=a;s=http://x/", "quiet", "ro", "marked", "mark=with space", "boothooked=1", "ds=c"}
+	if diff := cmp.Diff(want, got.Source.Words); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -30,6 +30,12 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		t.Error("two messages have one transaction id")
 	}
 
+	c.more = []uint8{245}
+	if with := newMessage4(hw, dhcpv4.MessageTypeDiscover, c.common); !with.IsOptionRequested(dhcpv4.GenericOptionCode(245)) ||
+		!with.IsOptionRequested(dhcpv4.OptionHostName) || ours.IsOptionRequested(dhcpv4.GenericOptionCode(245)) {
+		t.Errorf("an option that a source reads is not asked for, or always:\n%s", with.Summary())
+	}
+
 	offer, err := dhcpv4.NewReplyFromRequest(ours, dhcpv4.WithMessageType(dhcpv4.MessageTypeOffer),
 		dhcpv4.WithYourIP(net.IPv4(10, 0, 0, 9)), dhcpv4.WithServerIP(net.IPv4(10, 0, 0, 1)),
 		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.IPv4(10, 0, 0, 1))))

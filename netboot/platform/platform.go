@@ -1,19 +1,15 @@
-// Package platform says which cloud or hypervisor this machine runs on,
-// without touching the network.
+// Package platform holds what a machine says of itself without any network,
+// and the terms in which a datasource says which machines it serves.
 //
-// In goes Evidence: what firmware, hypervisor, volume labels and the kernel's
-// command line say. Out come Matches: the datasources that are positively
-// identified, best first, each with what spoke for it. The policy is the
-// strict one of cloud-init's ds-identify: without a positive sign there is no
-// match, and whoever calls must not ask the network.
-//
-// Detect is pure. Read gathers the evidence that sysfs holds; volume labels
-// and kernel words are given by the caller, who knows when they are there.
+// In goes what firmware, hypervisor, volume labels and the kernel's command
+// line have: Evidence. Read gathers the part that sysfs holds; labels and
+// kernel words are given by the caller, who knows when they are there. A Rule
+// looks at Evidence and says whether it identifies a platform. The rules
+// themselves stand with the datasources, in package source, whose Detect makes
+// Matches of them. Rules are pure.
 package platform
 
-import "strings"
-
-// Evidence is all that Detect looks at.
+// Evidence is all that rules look at.
 type Evidence struct {
 	// DMI holds the firmware's strings by their name in /sys/class/dmi/id,
 	// without trailing white space. Absent and empty mean the same.
@@ -30,14 +26,18 @@ type Evidence struct {
 	GuestInfo []string
 	// Labels are the file system labels of the volumes present.
 	Labels []string
-	// Words are the words of the kernel's command line.
+	// Words are the words of the kernel's command line, KEY or KEY=VALUE. They
+	// may hold passwords.
 	Words []string
+	// CloudConfig is the YAML that stands in the command line as
+	// "cc: … end_cc".
+	CloudConfig string
 	// Only, when not empty, names the sources to use, in this order
-	// (boothook.source=): nothing else is considered, and no sign is needed.
+	// (boothook.source=): nothing else is considered, and no rule has to hold.
 	Only []string
 }
 
-// A Match is one datasource that this machine is served by.
+// A Match is one datasource that serves this machine.
 type Match struct {
 	// Source is the datasource's name: "ec2", "nocloud".
 	Source string
@@ -49,78 +49,4 @@ type Match struct {
 	HardwareID string
 	// Because says what spoke for the match, for the report.
 	Because string
-}
-
-// Detect names the datasources that the evidence positively points to, in the
-// order in which they should be asked. No match: ask nobody.
-func Detect(ev Evidence) []Match {
-	if len(ev.Only) > 0 {
-		var out []Match
-		for _, name := range ev.Only {
-			out = append(out, forced(ev, strings.ToLower(name), "boothook.source="+name))
-		}
-		return out
-	}
-	if word, name := forcedWord(ev.Words); name != "" {
-		return []Match{forced(ev, name, word)}
-	}
-	return detected(ev)
-}
-
-// detected applies the table, one match per source.
-func detected(ev Evidence) []Match {
-	var out []Match
-	seen := map[string]bool{}
-	for _, r := range table() {
-		if seen[r.source] {
-			continue
-		}
-		if because, ok := r.when(ev); ok {
-			seen[r.source] = true
-			out = append(out, Match{Source: r.source, Platform: r.platform, HardwareID: r.hardwareID(ev), Because: because})
-		}
-	}
-	return out
-}
-
-// forced makes the match for a source that a kernel word names. What the
-// table knows of it on this machine is kept.
-func forced(ev Evidence, name, because string) Match {
-	for _, m := range detected(ev) {
-		if m.Source == name {
-			m.Because = because + ", " + m.Because
-			return m
-		}
-	}
-	return Match{Source: name, HardwareID: productUUID(ev), Because: because}
-}
-
-// forcedWord finds the word that names the one datasource to use, as
-// ds-identify reads the command line: ds=NAME[;KEY=VALUE…], ci.ds=NAME,
-// ci.datasource=NAME. The last one counts. The word is returned without
-// what follows the name, which may hold addresses.
-func forcedWord(words []string) (word, source string) {
-	for _, w := range words {
-		for _, key := range []string{"ds=", "ci.ds=", "ci.datasource="} {
-			v, ok := strings.CutPrefix(w, key)
-			if !ok {
-				continue
-			}
-			v, _, _ = strings.Cut(v, ";")
-			if name := sourceName(v); name != "" {
-				word, source = key+v, name
-			}
-		}
-	}
-	return word, source
-}
-
-// sourceName gives our name for a datasource as cloud-init spells it.
-func sourceName(s string) string {
-	switch s = strings.ToLower(strings.TrimSpace(s)); s {
-	case "nocloud-net", "nocloudnet":
-		return "nocloud"
-	default:
-		return s
-	}
 }

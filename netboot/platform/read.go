@@ -21,7 +21,7 @@ const FWCfgDir = "firmware/qemu_fw_cfg/by_name/opt/boothook"
 // maxFWCfg bounds their number.
 const maxFWCfg = 64
 
-// names are the DMI strings of sysfs: those that some row of the table looks
+// names are the DMI strings of sysfs: those that some rule looks
 // at, and those that a NoCloud seed address may ask for.
 var names = [...]string{
 	"sys_vendor", "product_name", "product_version", "product_uuid", "product_serial",

@@ -16,6 +16,13 @@ const (
 	akamaiKeys     = "v1/ssh-keys"
 )
 
+func akamai() Source {
+	return Source{
+		Name: "akamai", Network: true, fetch: fetchAkamai, parse: parseAkamai,
+		Rules: []platform.Rule{{Platform: "akamai", When: platform.DMI("sys_vendor", platform.Is("Linode", "Akamai")), HardwareID: platform.ProductSerial}},
+	}
+}
+
 func akamaiBases() []string {
 	return []string{"http://169.254.169.254/", "http://[fd00:a9fe:a9fe::1]/"}
 }

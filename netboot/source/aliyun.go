@@ -19,6 +19,13 @@ const (
 	aliyunVendorData = "vendor-data"
 )
 
+func aliyun() Source {
+	return Source{
+		Name: "aliyun", Network: true, fetch: fetchAliYun, parse: parseAliYun,
+		Rules: []platform.Rule{{Platform: "aliyun", When: platform.DMI("product_name", platform.Is("Alibaba Cloud ECS")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func fetchAliYun(ctx context.Context, env *Env) (Docs, error) {
 	env.HTTP.Open(aliyunBase, fetch.MaxConns)
 	header, err := tokenHeader(ctx, env.HTTP, aliyunTokenBase, aliyunTokenTTL, aliyunToken)

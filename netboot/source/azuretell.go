@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"boothook/netboot/fetch"
@@ -13,8 +14,9 @@ import (
 // some twenty minutes, until the machine has reported to the wire server that
 // it is provisioned (WALinuxAgent's protocol of 2012-11-30).
 const (
-	azureWireserver = "168.63.129.16" // unless DHCP option 245 says otherwise
-	maxAzureText    = 512             // bytes of a description
+	azureWireserver       = "168.63.129.16" // unless DHCP says otherwise
+	azureWireserverOption = 245             // by this option
+	maxAzureText          = 512             // bytes of a description
 )
 
 func azureAgent() map[string]string {
@@ -24,8 +26,8 @@ func azureAgent() map[string]string {
 // tellAzure reports ready, or not ready and why.
 func tellAzure(ctx context.Context, env *Env, out instance.Outcome) error {
 	server := azureWireserver
-	if env.Lease.Wireserver.IsValid() {
-		server = env.Lease.Wireserver.String()
+	if said, ok := netip.AddrFromSlice(env.Lease.Options[azureWireserverOption]); ok {
+		server = said.String()
 	}
 	resp, err := env.HTTP.Do(ctx, fetch.Request{URL: "http://" + server + "/machine/?comp=goalstate", Header: azureAgent()})
 	if err != nil {

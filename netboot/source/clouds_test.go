@@ -36,7 +36,6 @@ func TestClouds(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				s := start(t, handlerOf(cloud, m), simulate.Faults{})
-				s.env.LowPort = s.env.HTTP
 				if cloud.Name == "nocloud" {
 					s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/"}
 				}
@@ -109,7 +108,6 @@ func TestCannotTell(t *testing.T) {
 			t.Run(cloud.Name+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := start(t, handlerOf(cloud, m), f)
-				s.env.LowPort = s.env.HTTP
 				s.env.Evidence.Words = []string{"ds=nocloud;s=http://seed.example/", "cloud-config-url=http://maas.example/preseed"}
 				begin := time.Now()
 				in, err := Fetch(within(t, 100*time.Millisecond), platform.Match{Source: cloud.Name}, s.env)

@@ -15,6 +15,20 @@ import (
 // default gateway. Exoscale's service descends from it.
 const cloudStackKeys = "meta-data/public-keys"
 
+func cloudStack() Source {
+	return Source{
+		Name: "cloudstack", Network: true, fetch: fetchCloudStack, parse: parseCloudStack,
+		Rules: []platform.Rule{{Platform: "cloudstack", When: platform.DMI("product_name", platform.Prefix("CloudStack")), HardwareID: platform.ProductUUID}},
+	}
+}
+
+func exoscale() Source {
+	return Source{
+		Name: "exoscale", Network: true, fetch: fetchExoscale, parse: parseCloudStack,
+		Rules: []platform.Rule{{Platform: "exoscale", When: platform.DMI("product_name", platform.Prefix("Exoscale")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func cloudStackDocs() []doc {
 	return []doc{{path: ec2ID}, {path: ec2UserData}, {path: ec2Hostname}, {path: ec2Key}, {path: cloudStackKeys}}
 }

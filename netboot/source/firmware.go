@@ -29,6 +29,22 @@ import (
 // Without an instance-id in the meta-data, the machine's UUID is that.
 const oemPrefix = "boothook."
 
+func smbios() Source {
+	return Source{
+		Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware,
+		Rules: []platform.Rule{{Platform: "qemu", Given: true, When: platform.OEM(oemPrefix)}},
+	}
+}
+
+// fwcfg needs a driver that nobody else loads in time.
+func fwcfg() Source {
+	return Source{
+		Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware,
+		Modules: []Module{{Name: "qemu_fw_cfg", Device: "bus/acpi/devices/QEMU0002:00", Makes: "firmware/qemu_fw_cfg"}},
+		Rules:   []platform.Rule{{Platform: "qemu", Given: true, When: platform.FWCfg}},
+	}
+}
+
 func fetchSMBIOS(_ context.Context, env *Env) (Docs, error) {
 	got := Docs{}
 	for _, s := range env.Evidence.OEM {

@@ -47,7 +47,7 @@ func TestFWCfg(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m := platform.Detect(platform.Read(sysfs))
+	m := Detect(platform.Read(sysfs))
 	if len(m) != 1 || m[0].Source != "fwcfg" {
 		t.Fatalf("recognised as %+v", m)
 	}

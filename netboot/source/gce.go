@@ -19,6 +19,16 @@ const (
 	gceProject  = "project/attributes/?recursive=true"
 )
 
+func gce() Source {
+	return Source{
+		Name: "gce", Network: true, fetch: fetchGCE, parse: parseGCE,
+		Rules: []platform.Rule{
+			{Platform: "gce", When: platform.DMI("product_name", platform.Is("Google Compute Engine")), HardwareID: platform.ProductSerial},
+			{Platform: "gce", When: platform.DMI("product_serial", platform.Prefix("GoogleCloud-")), HardwareID: platform.ProductSerial},
+		},
+	}
+}
+
 func fetchGCE(ctx context.Context, env *Env) (Docs, error) {
 	return from(
 		[]string{"http://169.254.169.254/computeMetadata/v1/", "http://[fd20:ce::254]/computeMetadata/v1/"},

@@ -15,6 +15,13 @@ const (
 	hetznerUser = "userdata"
 )
 
+func hetzner() Source {
+	return Source{
+		Name: "hetzner", Network: true, LinkLocal6: true, fetch: fetchHetzner, parse: parseHetzner,
+		Rules: []platform.Rule{{Platform: "hetzner", When: platform.DMI("sys_vendor", platform.Is("Hetzner")), HardwareID: platform.ProductSerial}},
+	}
+}
+
 func fetchHetzner(ctx context.Context, env *Env) (Docs, error) {
 	bases := []string{"http://169.254.169.254/hetzner/v1/"}
 	if env.Lease.Interface != "" {

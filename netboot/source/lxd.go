@@ -17,14 +17,17 @@ import (
 
 // LXD (and Incus) answer HTTP on a socket in /dev ("Instance API" of LXD's
 // manual). In a virtual machine their agent makes the socket, often later than
-// an initrd runs; so no sign stands for this source, and a kernel word must
-// name it.
+// an initrd runs; so the source has no rule, and a kernel word must name it.
 const (
 	lxdSocket = "lxd/sock"
 	lxdMeta   = "meta-data"
 	lxdConfig = "config"
 	lxdBase   = "http://lxd/1.0/"
 )
+
+func lxd() Source {
+	return Source{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD}
+}
 
 // lxdKeys are what is read of an instance's configuration. Of each pair the
 // first counts more.

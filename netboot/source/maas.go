@@ -22,21 +22,29 @@ import (
 // PLAINTEXT (RFC 5849 §3.4.4), each with a nonce of its own; MAAS refuses one
 // whose time is more than some minutes wrong.
 const (
-	maasWord    = "cloud-config-url="
+	maasWord    = "cloud-config-url"
 	maasVersion = "2012-03-01/"
 	maasKeys    = "meta-data/public-keys"
 	maasVendor  = "meta-data/vendor-data"
 )
 
+// maas is named by cc: {datasource_list: [MAAS]} beside the address.
+func maas() Source {
+	return Source{
+		Name: "maas", Network: true, fetch: fetchMAAS, parse: parseMAAS,
+		Rules: []platform.Rule{{Platform: "maas", When: platform.All(platform.Word(maasWord), platform.CloudConfig("MAAS"))}},
+	}
+}
+
 func fetchMAAS(ctx context.Context, env *Env) (Docs, error) {
 	var address string
 	for _, w := range env.Evidence.Words {
-		if a, ok := strings.CutPrefix(w, maasWord); ok {
+		if a, ok := strings.CutPrefix(w, maasWord+"="); ok {
 			address = a
 		}
 	}
 	if address == "" {
-		return nil, fmt.Errorf("%w: no kernel word %s", ErrMalformed, maasWord)
+		return nil, fmt.Errorf("%w: no kernel word %s=", ErrMalformed, maasWord)
 	}
 	resp, err := env.HTTP.Do(ctx, fetch.Request{URL: address})
 	if err != nil {
@@ -68,7 +76,7 @@ func gatherMAAS(ctx context.Context, env *Env, base string, settings object) (Do
 // quotes it.
 func maasSettings(body []byte) (object, error) {
 	if !bytes.HasPrefix(body, []byte("#cloud-config")) {
-		return nil, fmt.Errorf("%w: what %s leads to is no cloud-config", ErrMalformed, maasWord)
+		return nil, fmt.Errorf("%w: what %s= leads to is no cloud-config", ErrMalformed, maasWord)
 	}
 	config, err := parseYAML("cloud-config", body)
 	if err != nil {

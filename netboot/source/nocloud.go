@@ -26,27 +26,37 @@ const (
 	noCloudUser    = "user-data"
 	noCloudVendor  = "vendor-data"
 	noCloudNetwork = "network-config"
-	// noCloudServer is the server's meta-data, which the others override.
-	noCloudServer = "seedfrom/meta-data"
+	// noCloudServerMeta is the server's meta-data, which the others override.
+	noCloudServerMeta = "seedfrom/meta-data"
 	// noCloudID is what cloud-init calls an instance that nobody named.
 	noCloudID = "nocloud"
-	// noCloudLabel is that of its volume.
-	noCloudLabel = "cidata"
+	// SeedLabel is the label of its volume.
+	SeedLabel = "cidata"
 )
+
+func noCloud() Source {
+	return Source{
+		Name: "nocloud", Labels: []string{SeedLabel}, fetch: fetchNoCloud, parse: parseNoCloud,
+		server: noCloudServer, directory: noCloudDirectory,
+		Rules: []platform.Rule{
+			{Platform: "nocloud", Given: true, When: platform.DMI("product_serial", platform.Contains("ds=nocloud"))},
+			{Platform: "nocloud", Given: true, When: platform.Label(SeedLabel)},
+		},
+	}
+}
 
 func noCloudDocs() []doc {
 	return []doc{{path: noCloudMeta}, {path: noCloudUser}, {path: noCloudVendor}, {path: noCloudNetwork}}
 }
 
-// NoCloudServer gives the address of the web server that holds the seed, as
-// kernel words, firmware or volume name it; "" where none of them does. Where
-// one does, NoCloud needs the network.
-func NoCloudServer(ev platform.Evidence, volumes []Volume) (string, error) {
+// noCloudServer gives the address of the web server that holds the seed, as
+// kernel words, firmware or volume name it; "" where none of them does.
+func noCloudServer(ev *platform.Evidence, volumes []Volume) (string, error) {
 	got, err := noCloudVolume(volumes)
 	if err != nil && !errors.Is(err, ErrNoVolume) {
 		return "", err
 	}
-	meta, err := noCloudMetaData(got, &ev)
+	meta, err := noCloudMetaData(got, ev)
 	if err != nil {
 		return "", err
 	}
@@ -57,10 +67,11 @@ func NoCloudServer(ev platform.Evidence, volumes []Volume) (string, error) {
 	return "", nil
 }
 
-// NoCloudDir gives the directory of the root that holds the seed, as kernel
-// words or firmware name it, by its path or as file://; "" where they do not.
-func NoCloudDir(ev platform.Evidence) string {
-	from := strings.TrimPrefix(expandDMI(noCloudWords(&ev).text("seedfrom"), ev.DMI), "file://")
+// noCloudDirectory gives the directory of the root that holds the seed, as
+// kernel words or firmware name it, by its path or as file://; "" where they do
+// not.
+func noCloudDirectory(ev *platform.Evidence) string {
+	from := strings.TrimPrefix(expandDMI(noCloudWords(ev).text("seedfrom"), ev.DMI), "file://")
 	if !strings.HasPrefix(from, "/") {
 		return ""
 	}
@@ -72,7 +83,7 @@ func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
 	if volumeErr != nil && !errors.Is(volumeErr, ErrNoVolume) {
 		return nil, volumeErr
 	}
-	server, err := NoCloudServer(env.Evidence, env.Volumes)
+	server, err := noCloudServer(&env.Evidence, env.Volumes)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +103,7 @@ func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
 	if seed[noCloudMeta] == nil && seed[noCloudUser] == nil {
 		return nil, fmt.Errorf("%w: the seed server has neither meta-data nor user-data", ErrMalformed)
 	}
-	all := Docs{noCloudMeta: got[noCloudMeta], noCloudServer: seed[noCloudMeta], noCloudNetwork: got[noCloudNetwork]}
+	all := Docs{noCloudMeta: got[noCloudMeta], noCloudServerMeta: seed[noCloudMeta], noCloudNetwork: got[noCloudNetwork]}
 	delete(seed, noCloudMeta)
 	maps.Copy(all, seed)
 	return all, nil
@@ -100,7 +111,7 @@ func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
 
 // noCloudVolume reads the volume with the label cidata.
 func noCloudVolume(volumes []Volume) (Docs, error) {
-	v, err := findVolume(volumes, noCloudLabel)
+	v, err := findVolume(volumes, SeedLabel)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +149,7 @@ func parseNoCloud(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 // noCloudMetaData merges the metadata of all places.
 func noCloudMetaData(got Docs, ev *platform.Evidence) (object, error) {
 	merged := object{}
-	for _, path := range []string{noCloudServer, noCloudMeta} {
+	for _, path := range []string{noCloudServerMeta, noCloudMeta} {
 		meta, err := parseYAML(path, got[path])
 		if err != nil {
 			return nil, err
@@ -152,7 +163,11 @@ func noCloudMetaData(got Docs, ev *platform.Evidence) (object, error) {
 // noCloudWords reads what kernel words and serial number say; the words win.
 func noCloudWords(ev *platform.Evidence) object {
 	said := object{}
-	for _, w := range append(strings.Fields(ev.DMI["product_serial"]), ev.Words...) {
+	places := strings.Fields(ev.DMI["product_serial"])
+	if _, name, settings := datasourceWord(ev.Words); name != "" {
+		places = append(places, "ds="+name+";"+settings)
+	}
+	for _, w := range places {
 		name, rest, found := strings.Cut(w, ";")
 		if name != "ds=nocloud" && name != "ds=nocloud-net" || !found {
 			continue

@@ -14,6 +14,13 @@ import (
 const v1JSON = "v1.json"
 
 // DigitalOcean: "Metadata API", https://docs.digitalocean.com/reference/api/metadata/.
+func digitalOcean() Source {
+	return Source{
+		Name: "digitalocean", Network: true, LinkLocal4: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean,
+		Rules: []platform.Rule{{Platform: "digitalocean", When: platform.DMI("sys_vendor", platform.Is("DigitalOcean")), HardwareID: platform.ProductSerial}},
+	}
+}
+
 func fetchDigitalOcean(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/metadata/"}, nil, doc{path: v1JSON})(ctx, env)
 }
@@ -34,6 +41,13 @@ func parseDigitalOcean(got Docs, _ *platform.Evidence) (*instance.Instance, erro
 }
 
 // UpCloud: "Metadata service" of https://developers.upcloud.com/1.3/8-servers/.
+func upCloud() Source {
+	return Source{
+		Name: "upcloud", Network: true, fetch: fetchUpCloud, parse: parseUpCloud,
+		Rules: []platform.Rule{{Platform: "upcloud", When: platform.DMI("sys_vendor", platform.Is("UpCloud")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func fetchUpCloud(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/metadata/"}, nil, doc{path: v1JSON})(ctx, env)
 }
@@ -53,6 +67,16 @@ func parseUpCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 }
 
 // Vultr: https://www.vultr.com/metadata/. Its token is a constant.
+func vultr() Source {
+	return Source{
+		Name: "vultr", Network: true, fetch: fetchVultr, parse: parseVultr,
+		Rules: []platform.Rule{
+			{Platform: "vultr", When: platform.DMI("sys_vendor", platform.Is("Vultr")), HardwareID: platform.ProductUUID},
+			{Platform: "vultr", When: platform.Word("vultr"), HardwareID: platform.ProductUUID},
+		},
+	}
+}
+
 func fetchVultr(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/"}, map[string]string{"Metadata-Token": "cloudinit"}, doc{path: v1JSON})(ctx, env)
 }
@@ -76,6 +100,13 @@ func parseVultr(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 }
 
 // NWCS: https://nwcs.sh.
+func nwcs() Source {
+	return Source{
+		Name: "nwcs", Network: true, fetch: fetchNWCS, parse: parseNWCS,
+		Rules: []platform.Rule{{Platform: "nwcs", When: platform.DMI("sys_vendor", platform.Is("NWCS")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func fetchNWCS(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/api/v1/"}, nil, doc{path: "metadata"})(ctx, env)
 }
@@ -95,6 +126,13 @@ func parseNWCS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 }
 
 // CloudCIX: https://www.cloudcix.com.
+func cloudCIX() Source {
+	return Source{
+		Name: "cloudcix", Network: true, fetch: fetchCloudCIX, parse: parseCloudCIX,
+		Rules: []platform.Rule{{Platform: "cloudcix", When: platform.DMI("product_name", platform.Is("CloudCIX")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func fetchCloudCIX(ctx context.Context, env *Env) (Docs, error) {
 	return from([]string{"http://169.254.169.254/v1/"}, nil, doc{path: "metadata"}, doc{path: "userdata"})(ctx, env)
 }

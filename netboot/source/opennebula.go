@@ -15,13 +15,21 @@ import (
 // is read here, not run: every value is one quoted string, as OpenNebula
 // writes it.
 const (
+	openNebulaLabel   = "context"
 	openNebulaContext = "context.sh"
 	// openNebulaID is what cloud-init calls an instance without a VMID.
 	openNebulaID = "iid-dsopennebula"
 )
 
+func openNebula() Source {
+	return Source{
+		Name: "opennebula", Labels: []string{openNebulaLabel}, fetch: fetchOpenNebula, parse: parseOpenNebula,
+		Rules: []platform.Rule{{Platform: "opennebula", Given: true, When: platform.Label(openNebulaLabel), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func fetchOpenNebula(_ context.Context, env *Env) (Docs, error) {
-	v, err := findVolume(env.Volumes, "context")
+	v, err := findVolume(env.Volumes, openNebulaLabel)
 	if err != nil {
 		return nil, err
 	}

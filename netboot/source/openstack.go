@@ -22,7 +22,36 @@ const (
 	openStackNetworkData = "network_data.json"
 
 	configLabel = "config-2" // of a config drive
+	ibmLabel    = "metadata" // of IBM Cloud's
 )
+
+func openStack() Source {
+	rule := func(field string, names ...string) platform.Rule {
+		return platform.Rule{Platform: "openstack", When: platform.DMI(field, platform.Is(names...)), HardwareID: platform.ProductUUID}
+	}
+	return Source{
+		Name: "openstack", Network: true, LinkLocal6: true, Labels: []string{configLabel}, fetch: fetchOpenStack, parse: parseOpenStack,
+		Rules: []platform.Rule{
+			rule("product_name", "OpenStack Nova", "OpenStack Compute"),
+			rule("chassis_asset_tag", "OpenTelekomCloud", "SAP CCloud VM", "HUAWEICLOUD", "Samsung Cloud Platform", "OpenStack Nova", "OpenStack Compute"),
+		},
+	}
+}
+
+func configDrive() Source {
+	return Source{
+		Name: "configdrive", Labels: []string{configLabel}, fetch: fetchConfigDrive, parse: parseOpenStack,
+		Rules: []platform.Rule{{Platform: "openstack", Given: true, When: platform.Label(configLabel), HardwareID: platform.ProductUUID}},
+	}
+}
+
+// ibmCloud's label alone says nothing: others use it, too.
+func ibmCloud() Source {
+	return Source{
+		Name: "ibmcloud", Labels: []string{ibmLabel}, fetch: fetchIBMCloud, parse: parseOpenStack,
+		Rules: []platform.Rule{{Platform: "ibmcloud", Given: true, When: platform.All(platform.HypervisorUUID(""), platform.Label(ibmLabel)), HardwareID: platform.ProductUUID}},
+	}
+}
 
 func openStackDocs() []doc {
 	return []doc{{path: openStackMeta}, {path: openStackUser}, {path: openStackVendor}, {path: openStackVendor2}, {path: openStackNetworkData}}
@@ -48,7 +77,7 @@ func fetchConfigDrive(_ context.Context, env *Env) (Docs, error) {
 // fetchIBMCloud reads what IBM Cloud calls a config drive: the same, under a
 // label of its own.
 func fetchIBMCloud(_ context.Context, env *Env) (Docs, error) {
-	return openStackVolume(env.Volumes, "metadata")
+	return openStackVolume(env.Volumes, ibmLabel)
 }
 
 // openStackVolume reads the documents of a config drive.

@@ -20,6 +20,13 @@ const (
 	oraclePause    = 50 * time.Millisecond
 )
 
+func oracle() Source {
+	return Source{
+		Name: "oracle", Network: true, fetch: fetchOracle, parse: parseOracle,
+		Rules: []platform.Rule{{Platform: "oracle", When: platform.DMI("chassis_asset_tag", platform.Is("OracleCloud.com")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func oracleBases() []string {
 	return []string{"http://169.254.169.254/opc/", "http://[fd00:c1::a9fe:a9fe]/opc/"}
 }

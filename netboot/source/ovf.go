@@ -21,8 +21,21 @@ const (
 	maxOVFProperties = 1000
 )
 
+// ovfLabels are those of the volume, by who makes it.
+func ovfLabels() []string { return []string{"ovf env", "ovfenv", "ovf-transport"} }
+
+func ovf() Source {
+	return Source{
+		Name: "ovf", Labels: ovfLabels(), fetch: fetchOVF, parse: parseOVF,
+		Rules: []platform.Rule{
+			{Platform: "ovf", Given: true, When: platform.Label(ovfLabels()...), HardwareID: platform.ProductUUID},
+			{Platform: "vmware", When: platform.GuestInfo(guestinfo.OVF), HardwareID: platform.ProductUUID},
+		},
+	}
+}
+
 func fetchOVF(_ context.Context, env *Env) (Docs, error) {
-	for _, label := range []string{"ovf env", "ovfenv", "ovf-transport"} {
+	for _, label := range ovfLabels() {
 		if v, err := findVolume(env.Volumes, label); err == nil {
 			return readDocs(v.FS, ".", doc{path: ovfEnvironment})
 		}

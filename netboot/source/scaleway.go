@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"boothook/netboot/instance"
@@ -17,19 +16,23 @@ const (
 	scalewayVendor = "vendor_data/cloud-init"
 )
 
-// errNoLowPort: there is no client that can ask from a low port.
-var errNoLowPort = errors.New("no client with low ports")
+func scaleway() Source {
+	return Source{
+		Name: "scaleway", Network: true, LowPort: true, fetch: fetchScaleway, parse: parseScaleway,
+		Rules: []platform.Rule{
+			{Platform: "scaleway", When: platform.DMI("sys_vendor", platform.Is("Scaleway")), HardwareID: platform.ProductUUID},
+			{Platform: "scaleway", When: platform.Word("scaleway"), HardwareID: platform.ProductUUID},
+		},
+	}
+}
 
 func scalewayBases() []string {
 	return []string{"http://169.254.42.42/", "http://[fd00:42::42]/"}
 }
 
 func fetchScaleway(ctx context.Context, env *Env) (Docs, error) {
-	if env.LowPort == nil {
-		return nil, errNoLowPort
-	}
 	return race(ctx, env.Lease.near(scalewayBases()), func(ctx context.Context, base string) (Docs, error) {
-		return gather(ctx, env.LowPort, base, nil, doc{path: scalewayConf}, doc{path: scalewayUser}, doc{path: scalewayVendor})
+		return gather(ctx, env.HTTP, base, nil, doc{path: scalewayConf}, doc{path: scalewayUser}, doc{path: scalewayVendor})
 	})
 }
 

@@ -22,12 +22,12 @@ func TestVolumesByLabel(t *testing.T) {
 	} {
 		for _, label := range []string{test.label, strings.ToUpper(test.label)} {
 			t.Run(label, func(t *testing.T) {
-				if !SeedLabel(label) {
+				if !IsSeedLabel(label) {
 					t.Error("the agent does not look for it")
 				}
 				// Xen is what IBM Cloud's machines are told by.
 				ev := platform.Evidence{Labels: []string{label}, HypervisorUUID: "0f8c2e1a-0000-4000-8000-000000000000"}
-				matches := platform.Detect(ev)
+				matches := Detect(ev)
 				if len(matches) != 1 || matches[0].Source != test.source {
 					t.Fatalf("matches %+v", matches)
 				}
@@ -39,7 +39,7 @@ func TestVolumesByLabel(t *testing.T) {
 			})
 		}
 	}
-	if SeedLabel("root") || len(platform.Detect(platform.Evidence{Labels: []string{"metadata"}})) > 0 {
+	if IsSeedLabel("root") || len(Detect(platform.Evidence{Labels: []string{"metadata"}})) > 0 {
 		t.Error("a label that says nothing counts")
 	}
 }

@@ -44,6 +44,13 @@ const (
 	maxFrame = 2 * fetch.MaxDocument
 )
 
+func smartOS() Source {
+	return Source{
+		Name: "smartos", fetch: fetchSmartOS, parse: parseSmartOS,
+		Rules: []platform.Rule{{Platform: "smartos", When: platform.DMI("product_name", platform.Prefix("SmartDC")), HardwareID: platform.ProductUUID}},
+	}
+}
+
 func fetchSmartOS(ctx context.Context, env *Env) (Docs, error) {
 	port, err := openSerial(filepath.Join(env.Dev, smartosPort))
 	if err != nil {

@@ -1,5 +1,7 @@
 // Package source holds the datasources: one file for each, and the table that
-// names them.
+// names them. A new cloud is one more file and one more line of the table: its
+// Source says itself how its machines are identified and what it needs of the
+// boot, so that nobody else has to know the cloud.
 //
 // In goes an Env: a client that reaches the network, and what is known of the
 // machine. Out comes an instance.Instance with bodies exactly as the service
@@ -16,7 +18,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"boothook/netboot/fetch"
@@ -42,11 +43,9 @@ var (
 
 // An Env is what a source sees of the world.
 type Env struct {
-	// HTTP reaches the metadata service.
+	// HTTP reaches the metadata service, from a low port where the source says
+	// so. Nil: it can only be asked without network.
 	HTTP *fetch.Client
-	// LowPort is a client whose connections come from ports below 1024
-	// (fetch.LowPort), for Scaleway. Nil: that source cannot be asked.
-	LowPort *fetch.Client
 	// Evidence is what the machine was recognised by.
 	Evidence platform.Evidence
 	// Volumes are the volumes found so far.
@@ -72,8 +71,9 @@ type Lease struct {
 	Address netip.Addr
 	// ServerID is the DHCP server (option 54), Gateway the default router.
 	ServerID, Gateway netip.Addr
-	// Wireserver is Azure's option 245.
-	Wireserver netip.Addr
+	// Options holds DHCPv4 options by their code, those of Source.DHCPOptions
+	// among them.
+	Options map[uint8][]byte
 }
 
 // Docs are a source's documents by path: what its service or volume holds. One
@@ -83,55 +83,80 @@ type Docs map[string][]byte
 // text gives a document as trimmed text.
 func (d Docs) text(path string) string { return strings.TrimSpace(string(d[path])) }
 
-// A Source is one datasource.
+// A Source is one datasource, and all that it needs of others.
 type Source struct {
 	// Name is the datasource's name, as platform.Match has it.
 	Name string
-	// Network says that the source needs a lease first.
+	// Rules identify the machines that it serves. None: only a kernel word can
+	// name it.
+	Rules []platform.Rule
+	// Labels are those of the volumes that it reads, in lower case; one that
+	// ends in * stands for all that begin so.
+	Labels []string
+	// Network says that it is always asked over the network; see NeedsNetwork.
 	Network bool
-	// LinkLocal4 and LinkLocal6 say that the source can be reached with a
-	// link-local address alone, where there is no DHCP.
+	// LinkLocal4 and LinkLocal6 say that it can be reached with a link-local
+	// address alone, where there is no DHCP.
 	LinkLocal4, LinkLocal6 bool
-	// label is what the labels of the source's volumes begin with, in lower
-	// case; "" if it reads none.
-	label string
+	// LowPort says that Env.HTTP has to be a client whose connections come from
+	// ports below 1024 (fetch.LowPort), which only root can have.
+	LowPort bool
+	// DHCPOptions are the codes of the DHCPv4 options that it reads in
+	// Env.Lease.
+	DHCPOptions []uint8
+	// Modules are kernel modules without which it cannot be seen.
+	Modules []Module
 
 	fetch func(context.Context, *Env) (Docs, error)
 	parse func(Docs, *platform.Evidence) (*instance.Instance, error)
 	// tell is nil for sources that need not be told.
 	tell func(context.Context, *Env, instance.Outcome) error
+	// server gives the address where a source without Network is served all the
+	// same; "" for none. It is nil for sources that never are.
+	server func(*platform.Evidence, []Volume) (string, error)
+	// directory gives the one in the root where the documents are, as evidence
+	// names it; "" for the usual ones. It is nil for sources that have none.
+	directory func(*platform.Evidence) string
 }
 
-// Table lists all sources.
+// A Module is a kernel module that drives a device.
+type Module struct {
+	Name string
+	// Device is there where the module is of use, Makes once it is loaded;
+	// both are paths below sysfs.
+	Device, Makes string
+}
+
+// Table lists all sources, in the order in which Detect names them.
 func Table() []Source {
 	return []Source{
-		{Name: "nocloud", label: noCloudLabel, fetch: fetchNoCloud, parse: parseNoCloud},
-		{Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware},
-		{Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware},
-		{Name: "ovf", label: "ovf", fetch: fetchOVF, parse: parseOVF},
-		{Name: "vmware", fetch: fetchVMware, parse: parseVMware, tell: tellVMware},
-		{Name: "opennebula", label: "context", fetch: fetchOpenNebula, parse: parseOpenNebula},
-		{Name: "smartos", fetch: fetchSmartOS, parse: parseSmartOS},
-		{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD},
-		{Name: "ibmcloud", label: "metadata", fetch: fetchIBMCloud, parse: parseOpenStack},
-		{Name: "configdrive", label: configLabel, fetch: fetchConfigDrive, parse: parseOpenStack},
-		{Name: "openstack", Network: true, LinkLocal6: true, label: configLabel, fetch: fetchOpenStack, parse: parseOpenStack},
-		{Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2},
-		{Name: "aliyun", Network: true, fetch: fetchAliYun, parse: parseAliYun},
-		{Name: "cloudstack", Network: true, fetch: fetchCloudStack, parse: parseCloudStack},
-		{Name: "exoscale", Network: true, fetch: fetchExoscale, parse: parseCloudStack},
-		{Name: "gce", Network: true, fetch: fetchGCE, parse: parseGCE},
-		{Name: "azure", Network: true, label: azureLabel, fetch: fetchAzure, parse: parseAzure, tell: tellAzure},
-		{Name: "oracle", Network: true, fetch: fetchOracle, parse: parseOracle},
-		{Name: "digitalocean", Network: true, LinkLocal4: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean},
-		{Name: "hetzner", Network: true, LinkLocal6: true, fetch: fetchHetzner, parse: parseHetzner},
-		{Name: "vultr", Network: true, fetch: fetchVultr, parse: parseVultr},
-		{Name: "upcloud", Network: true, fetch: fetchUpCloud, parse: parseUpCloud},
-		{Name: "scaleway", Network: true, fetch: fetchScaleway, parse: parseScaleway},
-		{Name: "akamai", Network: true, fetch: fetchAkamai, parse: parseAkamai},
-		{Name: "nwcs", Network: true, fetch: fetchNWCS, parse: parseNWCS},
-		{Name: "maas", Network: true, fetch: fetchMAAS, parse: parseMAAS},
-		{Name: "cloudcix", Network: true, fetch: fetchCloudCIX, parse: parseCloudCIX},
+		smbios(),
+		fwcfg(),
+		noCloud(),
+		configDrive(),
+		ibmCloud(),
+		openNebula(),
+		vmware(),
+		ovf(),
+		azure(),
+		cloudStack(),
+		digitalOcean(),
+		vultr(),
+		aliyun(),
+		ec2(),
+		gce(),
+		openStack(),
+		smartOS(),
+		scaleway(),
+		hetzner(),
+		oracle(),
+		exoscale(),
+		upCloud(),
+		nwcs(),
+		akamai(),
+		maas(),
+		cloudCIX(),
+		lxd(),
 	}
 }
 
@@ -143,16 +168,6 @@ func Find(name string) (Source, error) {
 		}
 	}
 	return Source{}, fmt.Errorf("%w %q", ErrUnknown, name)
-}
-
-// OnVolume says that the source reads volumes, perhaps beside the network.
-func (s *Source) OnVolume() bool { return s.label != "" }
-
-// Reads says that the source reads one of these volumes.
-func (s *Source) Reads(volumes []Volume) bool {
-	return s.OnVolume() && slices.ContainsFunc(volumes, func(v Volume) bool {
-		return strings.HasPrefix(strings.ToLower(v.Label), s.label)
-	})
 }
 
 // Fetch asks the datasource that m names for everything it has to say. It

@@ -28,6 +28,13 @@ const (
 	maxCleared = 32
 )
 
+func vmware() Source {
+	return Source{
+		Name: "vmware", fetch: fetchVMware, parse: parseVMware, tell: tellVMware,
+		Rules: []platform.Rule{{Platform: "vmware", When: platform.GuestInfo(vmMeta, vmUser, vmVendor), HardwareID: platform.ProductUUID}},
+	}
+}
+
 // guestVariables is the hypervisor's end.
 type guestVariables interface {
 	Get(name string) ([]byte, error)

@@ -11,17 +11,6 @@ import (
 	"boothook/netboot/fetch"
 )
 
-// SeedLabel says whether a volume with that label may hold a seed of any
-// source, in lower or upper case.
-func SeedLabel(label string) bool {
-	label = strings.ToLower(label)
-	switch label {
-	case noCloudLabel, configLabel, "metadata", "context", "ovf env", "ovfenv", "ovf-transport":
-		return true
-	}
-	return strings.HasPrefix(label, azureLabel)
-}
-
 // findVolume gives the volume of that label, in lower or upper case.
 func findVolume(volumes []Volume, label string) (Volume, error) {
 	for _, v := range volumes {

@@ -78,7 +78,7 @@ func TestNoCloudServer(t *testing.T) {
 			DMI: map[string]string{"product_uuid": "u"}}, "https://x/u/"},
 		{platform.Evidence{DMI: map[string]string{"product_serial": "abc ds=nocloud;s=http://y/"}}, "http://y/"},
 	} {
-		if got, err := NoCloudServer(tt.ev, nil); got != tt.want || err != nil {
+		if got, err := noCloudServer(&tt.ev, nil); got != tt.want || err != nil {
 			t.Errorf("%+v: got %q, %v, want %q", tt.ev, got, err, tt.want)
 		}
 	}
