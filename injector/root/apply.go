@@ -80,31 +80,15 @@ func (r *Root) Apply(ctx context.Context, p plan.Plan, o Options) (Result, error
 		return Result{Recovery: recovery}, err
 	}
 	res := Result{Steps: c.steps, Problems: c.problems, Recovery: recovery}
-	if len(c.todo) == 0 && !c.readOnly {
-		return res, nil
-	}
 	// Where not even this can be written, it is the root that is read-only,
 	// and not some part of it that some steps would have to do without.
-	if err := c.stateUsable(); err != nil {
-		return Result{Recovery: recovery}, fmt.Errorf("apply: %w", err)
+	if c.noJournal != nil && (c.writes() || c.readOnly) {
+		return Result{Recovery: recovery}, fmt.Errorf("apply: %w", c.noJournal)
 	}
-	if len(c.todo) == 0 {
+	if !c.writes() {
 		return res, nil
 	}
-	made, err := r.makeDirs(StateDir)
-	if err != nil {
-		return Result{Recovery: recovery}, err
-	}
-	if len(made) > 0 {
-		if c, err = r.compose(ctx, p, o); err != nil {
-			r.removeDirs(made)
-			return Result{Recovery: recovery}, err
-		}
-	}
 	if err := r.write(ctx, c); err != nil {
-		if !errors.Is(err, ErrHalfway) {
-			r.removeDirs(made)
-		}
 		return Result{Recovery: recovery}, err
 	}
 	return res, nil
@@ -116,7 +100,7 @@ func (r *Root) write(ctx context.Context, c *composer) error {
 	defer s.close()
 	defer c.tree.close()
 	if err := r.prepare(ctx, s, c); err != nil {
-		return errors.Join(err, s.abandon(), r.removeJournal())
+		return errors.Join(err, r.undo(s))
 	}
 	begun, err := s.commit()
 	if err == nil {
@@ -130,11 +114,21 @@ func (r *Root) write(ctx context.Context, c *composer) error {
 	if begun {
 		return fmt.Errorf("apply: %w: %w", ErrHalfway, err)
 	}
-	return errors.Join(fmt.Errorf("apply: %w", err), s.abandon(), r.removeJournal())
+	return errors.Join(fmt.Errorf("apply: %w", err), r.undo(s))
+}
+
+// undo takes away what was made before the first rename.
+func (r *Root) undo(s *stager) error {
+	err := errors.Join(s.abandon(), r.removeJournal())
+	r.removeDirs(s.early)
+	return err
 }
 
 // prepare does all that comes before the first rename.
 func (r *Root) prepare(ctx context.Context, s *stager, c *composer) error {
+	if err := s.makeEarly(c.early); err != nil {
+		return err
+	}
 	for _, n := range c.todo {
 		if err := s.stage(ctx, c.tree, n); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -34,6 +35,11 @@ type composer struct {
 	ledger *ledger
 	// readOnly says that a step was dropped for a read-only file system.
 	readOnly bool
+	// early are the directories that are to be made before anything is staged,
+	// outermost first: those on the way to the journal that are not there yet.
+	// noJournal says why the journal cannot be kept.
+	early     []*node
+	noJournal error
 	// todo is what has to be staged, in order.
 	todo []*node
 }
@@ -46,6 +52,9 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 		closed: map[*node]error{},
 	}
 	defer c.tree.close()
+	if !o.preview {
+		c.noJournal = c.wantStateDir()
+	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if err := ctx.Err(); err != nil {
@@ -72,9 +81,40 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 	if err := c.relabel(); err != nil {
 		return nil, err
 	}
+	for _, n := range c.early {
+		n.was = earlyDir()
+	}
 	var err error
 	c.todo, err = c.changes()
 	return c, err
+}
+
+// writes says whether anything is to be written at all.
+func (c *composer) writes() bool {
+	return slices.ContainsFunc(c.steps, func(s StepResult) bool { return s.Status == Written })
+}
+
+// wantStateDir makes the journal's directory a part of the tree, so that the
+// steps count with it: when there is anything to write, it is made before the
+// rest is staged.
+func (c *composer) wantStateDir() error {
+	n, err := c.tree.walk(StateDir+"/"+journalName, true)
+	if err != nil {
+		return err
+	}
+	if err := c.usable(n); err != nil {
+		return err
+	}
+	for dir := n.parent; dir.want.kind == absent; dir = dir.parent {
+		dir.want = earlyDir()
+		c.early = slices.Insert(c.early, 0, dir)
+	}
+	return nil
+}
+
+// earlyDir is what stands where a directory was made early.
+func earlyDir() state {
+	return state{kind: folder, mode: 0o755, uid: unix.Geteuid(), gid: unix.Getegid()}
 }
 
 // fatal says whether err is of the kind that ends the whole: one that came
@@ -319,14 +359,4 @@ func (c *composer) writable(dir *node) error {
 		return fmt.Errorf("%s: %w", dir.path(), ErrReadOnly)
 	}
 	return nil
-}
-
-// stateUsable says why the journal cannot be kept.
-func (c *composer) stateUsable() error {
-	defer c.tree.close()
-	n, err := c.tree.walk(StateDir+"/"+journalName, true)
-	if err != nil {
-		return err
-	}
-	return c.usable(n)
 }

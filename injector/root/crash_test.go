@@ -330,6 +330,35 @@ func manyPlan() plan.Plan {
 	return p
 }
 
+// killedApply is the environment variable by which TestKilled has this program
+// apply a plan, rather than run tests.
+const killedApply = "BOOTHOOK_TEST_KILLED_APPLY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(killedApply) == "" {
+		os.Exit(m.Run())
+	}
+	at, err := strconv.Atoi(os.Args[2])
+	if err == nil {
+		err = applyAndDie(os.Args[1], at)
+	}
+	fmt.Fprintln(os.Stderr, "not killed:", err)
+	os.Exit(1)
+}
+
+// applyAndDie applies the plan of many steps to the root at dir, and is killed
+// at one call: before or, at every other, after it is made.
+func applyAndDie(dir string, at int) error {
+	r, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	r.sys = &faulty{at: at, die: true, after: at%2 == 1, kill: true}
+	_, err = r.Apply(context.Background(), manyPlan(), options())
+	return err
+}
+
 // TestKilled applies in a process of its own that is killed at some moment of
 // its work, and recovers. BOOTHOOK_KILLS says at how many moments.
 func TestKilled(t *testing.T) {
@@ -350,8 +379,8 @@ func TestKilled(t *testing.T) {
 		at := i * whole.calls / moments
 		what := fmt.Sprintf("killed at call %d of %d", at, whole.calls)
 		r := quickRoot(t)
-		cmd := exec.Command(self, "-test.run=TestHelperApply")
-		cmd.Env = append(os.Environ(), "BOOTHOOK_APPLY_ROOT="+r.dir, "BOOTHOOK_KILL_AT="+strconv.Itoa(at))
+		cmd := exec.Command(self, r.dir, strconv.Itoa(at))
+		cmd.Env = append(os.Environ(), killedApply+"=1")
 		if err := cmd.Run(); err == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Fatalf("%s: ended with %v", what, err)
 		}
@@ -372,18 +401,4 @@ func TestKilled(t *testing.T) {
 		os.RemoveAll(r.dir)
 	}
 	t.Logf("killed at %d moments: %v", moments, outcomes)
-}
-
-// TestHelperApply is what TestKilled runs and kills.
-func TestHelperApply(t *testing.T) {
-	dir := os.Getenv("BOOTHOOK_APPLY_ROOT")
-	if dir == "" {
-		return // not called by TestKilled
-	}
-	at, err := strconv.Atoi(os.Getenv("BOOTHOOK_KILL_AT"))
-	must(t, err)
-	r := openRoot(t, dir)
-	r.sys = &faulty{at: at, die: true, after: at%2 == 1, kill: true}
-	_, err = r.Apply(context.Background(), manyPlan(), options())
-	must(t, err)
 }

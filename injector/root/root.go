@@ -61,9 +61,6 @@ type Root struct {
 	// mounts is nil unless the root was opened by WithWritable.
 	mounts   *mounts
 	labeller *labeller
-	// loose takes the containment out, so that tests can see what it is for:
-	// then paths are what they would be if they were pasted to dir.
-	loose bool
 }
 
 // Open opens the directory dir as a root. It needs Linux 5.6 for openat2(2).
@@ -97,9 +94,6 @@ func (r *Root) Path() string { return r.dir }
 
 // open looks path up inside the root. More holds further RESOLVE_ flags.
 func (r *Root) open(path string, flags int, more uint64) (int, error) {
-	if r.loose {
-		return unix.Open(r.pasted(path), flags|unix.O_CLOEXEC, 0)
-	}
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve | more}
 	if path == "" {
 		path = "/"
@@ -111,14 +105,6 @@ func (r *Root) open(path string, flags int, more uint64) (int, error) {
 		}
 	}
 	return -1, unix.EAGAIN
-}
-
-// pasted is path without containment.
-func (r *Root) pasted(path string) string {
-	if under(path, r.dir) {
-		return path // a place that the tree found has dir in it already
-	}
-	return r.dir + "/" + path
 }
 
 // reopen opens for reading what fd, an O_PATH descriptor, stands for. Going

@@ -56,6 +56,8 @@ type stager struct {
 	id      string
 	anyOwn  bool
 	changes []change
+	// early are the directories that were made before the journal could be.
+	early []string
 	// dir is the directory in which things are being staged.
 	dir   string
 	dirFD int
@@ -171,6 +173,17 @@ func (r *Root) namesIn(fd int) ([]string, error) {
 		return nil, err
 	}
 	return namesOf(again)
+}
+
+// makeEarly makes the directories that the journal needs, outermost first.
+func (s *stager) makeEarly(dirs []*node) error {
+	for _, n := range dirs {
+		s.early = append(s.early, n.path())
+		if err := s.root.makeDir(n.parent.path(), n.name); err != nil {
+			return pathError("make directory", n.path(), err)
+		}
+	}
+	return nil
 }
 
 // stage makes whatever shall stand at n, under a temporary name beside it.

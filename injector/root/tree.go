@@ -109,9 +109,6 @@ func (n *node) path() string {
 // followed too. The place may be absent, and so may directories on the way.
 func (t *tree) walk(path string, follow bool) (*node, error) {
 	cur, links := t.top, 0
-	if t.root.loose {
-		path = t.root.pasted(path)
-	}
 	rest := components(path)
 	for len(rest) > 0 {
 		name := rest[0]
@@ -277,9 +274,6 @@ func (t *tree) enter(dir *node) error {
 
 // openPlace opens a place by its own path, through which no link may lead.
 func (r *Root) openPlace(path string, flags int) (int, error) {
-	if r.loose {
-		return unix.Open(path, flags|unix.O_CLOEXEC, 0)
-	}
 	fd, err := r.open(path, flags, unix.RESOLVE_NO_SYMLINKS)
 	if err == unix.ELOOP {
 		return -1, errSwapped

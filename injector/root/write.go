@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ import (
 // through Apply.
 func (r *Root) WriteFile(name string, body []byte, mode uint32) error {
 	dir := path.Dir(path.Clean("/" + name))
-	if _, err := r.makeDirs(dir); err != nil {
+	if err := r.makeDirs(dir); err != nil {
 		return err
 	}
 	fd, err := r.open(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -42,9 +43,8 @@ func (r *Root) WriteFile(name string, body []byte, mode uint32) error {
 	return nil
 }
 
-// makeDirs makes a directory and its parents, 0755, and returns those that it
-// made, outermost first.
-func (r *Root) makeDirs(dir string) (made []string, err error) {
+// makeDirs makes a directory and its parents, 0755.
+func (r *Root) makeDirs(dir string) error {
 	at := ""
 	for _, name := range components(dir) {
 		parent := at
@@ -55,14 +55,13 @@ func (r *Root) makeDirs(dir string) (made []string, err error) {
 			continue
 		}
 		if err != unix.ENOENT {
-			return made, pathError("make directory", at, err)
+			return pathError("make directory", at, err)
 		}
 		if err := r.makeDir(parent, name); err != nil {
-			return made, pathError("make directory", at, err)
+			return pathError("make directory", at, err)
 		}
-		made = append(made, at)
 	}
-	return made, nil
+	return nil
 }
 
 func (r *Root) makeDir(parent, name string) error {
@@ -79,6 +78,10 @@ func (r *Root) makeDir(parent, name string) error {
 		return err
 	}
 	defer unix.Close(dir)
+	// A set-group-id directory gives what is made in it its own group.
+	if err := r.sys.Chown(dir, unix.Geteuid(), unix.Getegid()); err != nil {
+		return err
+	}
 	if err := r.sys.Chmod(dir, 0o755); err != nil {
 		return err
 	}
@@ -93,10 +96,11 @@ func ignorePermission(err error) error {
 	return err
 }
 
-// removeDirs takes back what makeDirs made, as far as it is empty.
+// removeDirs takes back directories that were made, outermost first, as far as
+// they are empty.
 func (r *Root) removeDirs(made []string) {
-	for i := len(made) - 1; i >= 0; i-- {
-		parent, name := path.Split(made[i])
+	for _, dir := range slices.Backward(made) {
+		parent, name := path.Split(dir)
 		fd, err := r.open(strings.TrimSuffix(parent, "/"), unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
 			return
