@@ -15,9 +15,9 @@ LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapelen=32,variablemakethreshold=0'
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS := net boot inits powercut faults bench package
+TAGS := net boot inits powercut faults bench package upstart
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots test-upstart conformance fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -95,6 +95,10 @@ test-package: setup ## install the packages in real roots, boot, remove, boot; a
 test-powercut: setup ## cut the power in the middle of an apply, and kill it (long, root)
 	$(GO) test -count=1 -tags powercut -run TestPowerCut -v -timeout 20m ./injector/root
 	BOOTHOOK_KILLS=500 $(GO) test -count=1 -run TestKilled -v ./injector/root
+
+test-upstart: setup ## boot a root of the upstart kit in UPSTART=DIR for each line of docs/jobs.md on ec2-boot-hook (long, root)
+	@test -n "$(UPSTART)" || { echo "make test-upstart: UPSTART=DIR must name the upstart kit, with its mkroot and boot" >&2; exit 2; }
+	BOOTHOOK_UPSTART=$(abspath $(UPSTART)) $(GO) test -count=1 -v -timeout 90m -tags upstart ./scripts/upstarttest
 
 test-roots: setup build ## the same user-data on Debian's init systems and busybox (long, root)
 	scripts/realroots/run
