@@ -178,6 +178,9 @@ func (w *work) recover(ctx context.Context) error {
 			what = "is finished now"
 		}
 		w.warn(fmt.Sprintf("the work of an earlier boot was cut short and %s", what))
+		if found.LeftOver != "" {
+			w.warn("not all that it had staged could be taken away: " + found.LeftOver)
+		}
 	}
 	return nil
 }

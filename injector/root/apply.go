@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,12 +92,14 @@ func (r *Root) Apply(ctx context.Context, p plan.Plan, o Options) (Result, error
 	if err := r.write(ctx, c); err != nil {
 		return Result{Recovery: recovery}, err
 	}
+	res.Steps, res.Problems = c.steps, c.problems // some may have been lost
 	return res, nil
 }
 
 // write stages, journals and commits what c has to do.
 func (r *Root) write(ctx context.Context, c *composer) error {
 	s := newStager(r, c.opts)
+	s.lose = c.lose
 	defer s.close()
 	defer c.tree.close()
 	if err := r.prepare(ctx, s, c); err != nil {
@@ -129,15 +132,34 @@ func (r *Root) prepare(ctx context.Context, s *stager, c *composer) error {
 	if err := s.makeEarly(c.early); err != nil {
 		return err
 	}
-	for _, n := range c.todo {
-		if err := s.stage(ctx, c.tree, n); err != nil {
-			return err
-		}
-	}
+	s.plan(c.todo)
 	if err := s.enterState(); err != nil {
 		return err
 	}
-	if err := s.writeJournal(journal{Version: journalVersion, Instance: c.plan.InstanceID, AnyOwner: c.opts.AnyOwner, Changes: s.changes}); err != nil {
+	j := journal{Version: journalVersion, Instance: c.plan.InstanceID, AnyOwner: c.opts.AnyOwner, Staging: true, Changes: s.changes}
+	if slices.ContainsFunc(s.changes, func(ch change) bool { return ch.Temp != "" }) {
+		if err := s.writeJournal(j); err != nil {
+			return err
+		}
+	}
+	kept := 0
+	for i, n := range c.todo {
+		ch := &s.changes[i]
+		if err := s.stage(ctx, c.tree, n, ch); err != nil {
+			if s.lost(*ch, err) {
+				continue
+			}
+			return err
+		}
+		s.changes[kept] = *ch
+		kept++
+	}
+	s.changes = s.changes[:kept]
+	if err := s.enterState(); err != nil {
+		return err
+	}
+	j.Staging, j.Changes = false, s.changes
+	if err := s.writeJournal(j); err != nil {
 		return err
 	}
 	return s.sync()
@@ -147,12 +169,13 @@ func (r *Root) prepare(ctx context.Context, s *stager, c *composer) error {
 // changed.
 func (s *stager) commit() (begun bool, err error) {
 	for _, ch := range s.changes {
-		if err := s.enter(ch.Dir); err != nil {
-			return begun, err
+		err := s.enter(ch.Dir)
+		if err == nil {
+			var did bool
+			did, err = s.commitOne(ch)
+			begun = begun || did
 		}
-		did, err := s.commitOne(ch)
-		begun = begun || did
-		if err != nil {
+		if err != nil && !s.lost(ch, err) {
 			return begun, pathError("write", ch.path(), err)
 		}
 	}

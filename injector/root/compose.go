@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -154,7 +155,7 @@ func (c *composer) file(i int, s *plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := c.usable(n); err != nil {
+	if err := c.target(n); err != nil {
 		return err
 	}
 	switch {
@@ -225,7 +226,7 @@ func (c *composer) dir(i int, s *plan.Step) error {
 		c.steps[i].Why = "exists already"
 		return nil
 	}
-	if err := c.usable(n); err != nil && !(n.mount && n.want.kind == folder) {
+	if err := c.target(n); err != nil && !(n.mount && n.want.kind == folder) {
 		return err
 	}
 	mode := s.Mode
@@ -243,7 +244,7 @@ func (c *composer) link(i int, s *plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := c.usable(n); err != nil {
+	if err := c.target(n); err != nil {
 		return err
 	}
 	switch {
@@ -269,7 +270,7 @@ func (c *composer) remove(i int, s *plan.Step) error {
 		c.steps[i].Why = "not there"
 		return nil
 	}
-	if err := c.usable(n); err != nil {
+	if err := c.target(n); err != nil {
 		return err
 	}
 	if n == c.tree.top {
@@ -308,6 +309,29 @@ func (c *composer) touch(i int, n *node) {
 	c.touched[i] = append(c.touched[i], n)
 }
 
+// target refuses what is not for a step to write: the records by which
+// boothook knows what it has begun, and places that are not usable.
+func (c *composer) target(n *node) error {
+	switch n.name {
+	case journalName, journalNew, path.Base(ledgerPath):
+		if own, err := c.tree.walk(StateDir, true); err == nil && own == n.parent {
+			return errors.New("boothook keeps its own records there")
+		}
+	}
+	return c.usable(n)
+}
+
+// lose says of the steps behind a change that it could not be made.
+func (c *composer) lose(ch change, why error) {
+	for _, n := range c.todo {
+		if n.name == ch.Name && n.parent.path() == ch.Dir {
+			i := n.steps[len(n.steps)-1]
+			c.steps[i] = StepResult{Status: Skipped, Why: why.Error()}
+			c.problems = append(c.problems, c.plan.Steps[i].Problem(ch.path()+": not written, for its directory belongs to somebody who changed it meanwhile or can write no more: "+why.Error()))
+		}
+	}
+}
+
 // usable refuses places that are not boothook's to write, or cannot be written.
 func (c *composer) usable(n *node) error {
 	path := n.path()
@@ -321,9 +345,6 @@ func (c *composer) usable(n *node) error {
 	}
 	if why := c.tree.root.mounts.missing(path); why != nil {
 		return why
-	}
-	if isTemp(n.name) {
-		return errors.New("name is reserved for what boothook stages")
 	}
 	if n.mount {
 		return errors.New("a mount point is in the way")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"strconv"
@@ -26,14 +25,17 @@ const (
 	maxJournal = 32 << 20
 )
 
-// A journal lists the changes of an apply. It is written when everything is
-// staged, becomes durable by the same sync, and is removed when everything is
-// done: whoever finds one knows that an apply was cut short, and where.
+// A journal lists the changes of an apply. It is written before anything is
+// staged, and again when everything is; then it becomes durable by the same
+// sync. It is removed when everything is done: whoever finds one knows that an
+// apply was cut short, and where.
 type journal struct {
-	Version  int      `json:"version"`
-	Instance string   `json:"instance"`
-	AnyOwner bool     `json:"any_owner,omitempty"`
-	Changes  []change `json:"changes"`
+	Version  int    `json:"version"`
+	Instance string `json:"instance"`
+	AnyOwner bool   `json:"any_owner,omitempty"`
+	// Staging says that nothing has been renamed, and not all is staged.
+	Staging bool     `json:"staging,omitempty"`
+	Changes []change `json:"changes"`
 }
 
 // A Recovery is what Recover found and did.
@@ -47,6 +49,9 @@ type Recovery struct {
 	// Instance is whom it was for, Paths what it was about.
 	Instance string   `json:"instance,omitempty"`
 	Paths    []string `json:"paths,omitempty"`
+	// LeftOver says what of the staged could not be taken away. It is in
+	// nobody's way.
+	LeftOver string `json:"left_over,omitempty"`
 }
 
 // Recover finishes an apply that was cut short, or takes its traces away if
@@ -79,9 +84,12 @@ func (r *Root) recover() (Recovery, error) {
 	s := newStager(r, Options{AnyOwner: j.AnyOwner})
 	defer s.close()
 	s.changes = j.Changes
-	left, complete, err := s.left()
-	if err != nil {
-		return rec, fmt.Errorf("recover: %w", err)
+	var left []change
+	complete := false
+	if !j.Staging {
+		if left, complete, err = s.left(); err != nil {
+			return rec, fmt.Errorf("recover: %w", err)
+		}
 	}
 	if complete {
 		s.changes = left
@@ -90,7 +98,7 @@ func (r *Root) recover() (Recovery, error) {
 		}
 		rec.Finished = true
 	} else if err := s.abandon(); err != nil {
-		return rec, fmt.Errorf("recover: %w", err)
+		rec.LeftOver = err.Error()
 	}
 	if err := s.sync(); err != nil {
 		return rec, fmt.Errorf("recover: %w: %w", ErrHalfway, err)
@@ -101,32 +109,43 @@ func (r *Root) recover() (Recovery, error) {
 // left lists the changes that are still to be made. Complete says that each
 // change either is made or is there to be made: then the sync before the
 // first rename had come to its end, and the apply can be finished. Where it
-// had not, no rename was begun either.
+// had not, no rename was begun either. Once a rename has been made, a change
+// that the owner of its directory has made impossible since is left out.
 func (s *stager) left() (left []change, complete bool, err error) {
+	begun, missing := false, false
 	for _, ch := range s.changes {
-		if err := s.enter(ch.Dir); errors.Is(err, unix.ENOENT) {
-			return nil, false, nil
-		} else if err != nil {
+		staged, done, err := s.progress(ch)
+		switch {
+		case err != nil:
 			return nil, false, err
+		case staged:
+			left = append(left, ch)
+		case done:
+			begun = true
+		case ch.Shared:
+			missing = true
+		default:
+			return nil, false, nil
 		}
-		if ch.Temp != "" {
-			staged, err := s.holds(ch.Temp, ch.Want)
-			if err != nil {
-				return nil, false, err
-			}
-			if staged {
-				left = append(left, ch)
-				continue
-			}
-			done, err := s.holds(ch.Name, ch.Want)
-			if err != nil || !done {
-				return nil, false, err
-			}
-			continue
-		}
-		left = append(left, ch) // removing and changing modes can be repeated
 	}
-	return left, true, nil
+	return left, begun || !missing, nil
+}
+
+// progress says whether a change is there to be made, or is made already.
+func (s *stager) progress(ch change) (staged, done bool, err error) {
+	if err := s.enter(ch.Dir); gone(err) {
+		return false, false, nil
+	} else if err != nil {
+		return false, false, err
+	}
+	if ch.Temp == "" {
+		return true, false, nil // removing and changing modes can be repeated
+	}
+	if staged, err = s.holds(ch.Temp, ch.Want); err != nil || staged {
+		return staged, false, err
+	}
+	done, err = s.holds(ch.Name, ch.Want)
+	return false, done, err
 }
 
 // holds says whether all of want stands at name in the current directory.

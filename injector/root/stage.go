@@ -5,18 +5,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// tempPrefix begins the name of everything that is staged. It is short and
-// does not contain the target's name, which may fill NAME_MAX by itself.
-const tempPrefix = ".boothook-"
-
-func isTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
 
 // An entry is what shall stand at a place, as the journal knows it.
 type entry struct {
@@ -42,8 +34,12 @@ type change struct {
 	// Clear says that what stands there has to be removed first, since a
 	// rename cannot replace it: a directory, or anything by a directory.
 	Clear bool `json:"clear,omitempty"`
-	// Want is what shall stand there, and for a new directory below it.
-	Want []entry `json:"want"`
+	// Shared says that somebody else than root can rename what is in Dir, or
+	// Dir itself.
+	Shared bool `json:"shared,omitempty"`
+	// Want is what shall stand there, and for a new directory below it. While
+	// staging it is not known yet.
+	Want []entry `json:"want,omitempty"`
 }
 
 func (ch change) path() string { return strings.TrimSuffix(ch.Dir, "/") + "/" + ch.Name }
@@ -53,15 +49,16 @@ func (ch change) path() string { return strings.TrimSuffix(ch.Dir, "/") + "/" + 
 type stager struct {
 	root    *Root
 	sys     syscalls
-	id      string
 	anyOwn  bool
 	changes []change
 	// early are the directories that were made before the journal could be.
 	early []string
+	// lose, where it is not nil, is told of a change that somebody who owns
+	// the directory has made impossible.
+	lose func(change, error)
 	// dir is the directory in which things are being staged.
 	dir   string
 	dirFD int
-	swept map[string]bool
 	// syncs holds an open directory for each file system, that of the journal
 	// first: so whoever finds something staged on another one finds the
 	// journal too, and takes it away.
@@ -75,8 +72,7 @@ type syncPoint struct {
 }
 
 func newStager(r *Root, o Options) *stager {
-	return &stager{root: r, sys: r.sys, id: strconv.FormatInt(time.Now().UnixNano(), 36), anyOwn: o.AnyOwner,
-		dirFD: -1, swept: map[string]bool{}}
+	return &stager{root: r, sys: r.sys, anyOwn: o.AnyOwner, dirFD: -1}
 }
 
 // close gives the descriptors back.
@@ -145,27 +141,6 @@ func (s *stager) enterFD(dir string, fd int) error {
 	return nil
 }
 
-// sweep takes away what an apply that the power cut short has staged in the
-// current directory. The lock makes sure that it is nobody's at work.
-func (s *stager) sweep() error {
-	if s.swept[s.dir] {
-		return nil
-	}
-	s.swept[s.dir] = true
-	names, err := s.root.namesIn(s.dirFD)
-	if err != nil {
-		return pathError("list", s.dir, err)
-	}
-	for _, name := range names {
-		if isTemp(name) {
-			if err := s.removeAll(s.dirFD, name, 0); err != nil {
-				return pathError("sweep", s.dir+"/"+name, err)
-			}
-		}
-	}
-	return nil
-}
-
 // namesIn lists an open directory without moving its descriptor.
 func (r *Root) namesIn(fd int) ([]string, error) {
 	again, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -186,30 +161,32 @@ func (s *stager) makeEarly(dirs []*node) error {
 	return nil
 }
 
-// stage makes whatever shall stand at n, under a temporary name beside it.
-func (s *stager) stage(ctx context.Context, t *tree, n *node) error {
-	dir := n.parent.path()
-	if err := s.enter(dir); err != nil {
+// stage makes whatever shall stand at n, of which ch says how it is staged.
+func (s *stager) stage(ctx context.Context, t *tree, n *node, ch *change) error {
+	if err := s.enter(ch.Dir); err != nil {
 		return err
 	}
-	if err := s.sweep(); err != nil {
-		return err
-	}
-	ch := change{Dir: dir, Name: n.name, Clear: n.was.kind != absent && (n.was.kind == folder) != (n.want.kind == folder)}
-	if n.want.kind == absent || n.was.kind == folder && n.want.kind == folder {
-		ch.Clear = false
+	if ch.Temp == "" {
 		ch.Want = []entry{entryOf(n, "")}
-		s.changes = append(s.changes, ch)
 		return nil
 	}
-	ch.Temp = fmt.Sprintf("%s%s-%d", tempPrefix, s.id, len(s.changes))
-	s.changes = append(s.changes, ch) // before it is made, so that abandon finds it
-	want, err := s.make(ctx, t, n, s.dirFD, ch.Temp, "")
-	if err != nil {
-		return pathError("stage", n.path(), err)
+	for range maxTries {
+		want, err := s.make(ctx, t, n, s.dirFD, ch.Temp, "")
+		if err == nil {
+			ch.Want = want
+			return nil
+		}
+		if err != unix.EEXIST {
+			return pathError("stage", n.path(), err)
+		}
+		// In a directory of root's own this is what an apply has left whose
+		// journal the power cut took along. Elsewhere it is not ours to touch.
+		if ch.Shared || s.removeAll(s.dirFD, ch.Temp) != nil {
+			ch.Temp = randomName()
+		}
 	}
-	s.changes[len(s.changes)-1].Want = want
-	return nil
+	ch.Temp = ""
+	return pathError("stage", n.path(), unix.EEXIST)
 }
 
 func entryOf(n *node, rel string) entry {
@@ -358,35 +335,53 @@ func (s *stager) sync() error {
 	return nil
 }
 
-// abandon takes away all that was staged.
+// abandon takes away all that was staged, as far as that can be done.
 func (s *stager) abandon() error {
 	var first error
 	for _, ch := range s.changes {
-		if ch.Temp == "" {
-			continue
-		}
-		err := s.enter(ch.Dir)
-		if err == nil {
-			err = s.removeAll(s.dirFD, ch.Temp, 0)
-		}
-		if err != nil && first == nil {
-			first = pathError("clean up", ch.Dir+"/"+ch.Temp, err)
+		if err := s.discard(ch); err != nil && first == nil {
+			first = err
 		}
 	}
 	return first
 }
 
+// discard takes away what is staged for a change. What the owner of the
+// directory has made of it since is left to the owner.
+func (s *stager) discard(ch change) error {
+	if ch.Temp == "" {
+		return nil
+	}
+	err := s.enter(ch.Dir)
+	if err == nil {
+		err = s.removeAll(s.dirFD, ch.Temp)
+	}
+	if err == nil || gone(err) || ch.Shared {
+		return nil
+	}
+	return pathError("clean up", ch.Dir+"/"+ch.Temp, err)
+}
+
 // maxDepth is how deep a staged tree can be: PATH_MAX bytes of "x/".
-const maxDepth = unix.PathMax / 2
+// maxRemoved is how many names are removed in one go.
+const (
+	maxDepth   = unix.PathMax / 2
+	maxRemoved = 1 << 20
+)
 
 // removeAll removes name in the directory dir and all below it, following no
 // link. That it is gone already is fine.
-func (s *stager) removeAll(dir int, name string, depth int) error {
+func (s *stager) removeAll(dir int, name string) error {
+	names := 0
+	return s.removeBelow(dir, name, 0, &names)
+}
+
+func (s *stager) removeBelow(dir int, name string, depth int, names *int) error {
 	err := s.sys.Unlink(dir, name, 0)
 	if err == nil || err == unix.ENOENT {
 		return nil
 	}
-	if err != unix.EISDIR && err != unix.EPERM || depth > maxDepth {
+	if *names++; err != unix.EISDIR && err != unix.EPERM || depth > maxDepth || *names > maxRemoved {
 		return err
 	}
 	fd, openErr := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -394,12 +389,12 @@ func (s *stager) removeAll(dir int, name string, depth int) error {
 		return err
 	}
 	defer unix.Close(fd)
-	names, err := s.root.namesIn(fd)
+	list, err := s.root.namesIn(fd)
 	if err != nil {
 		return err
 	}
-	for _, below := range names {
-		if err := s.removeAll(fd, below, depth+1); err != nil {
+	for _, below := range list {
+		if err := s.removeBelow(fd, below, depth+1, names); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,10 @@ func (r *Root) WriteFile(name string, body []byte, mode uint32) error {
 	s := newStager(r, Options{})
 	want := state{kind: regular, mode: mode, body: body}
 	want.uid, want.gid = unix.Geteuid(), unix.Getegid()
-	temp := tempPrefix + s.id
+	temp := tempName(dir, path.Base(name))
+	if err := r.sys.Unlink(fd, temp, 0); err != nil && err != unix.ENOENT {
+		temp = randomName() // whatever that is, it is nobody's record
+	}
 	err = s.makeFile(fd, temp, want, nil)
 	if err == nil {
 		err = ignorePermission(r.label(r.sys, fd, temp, path.Clean("/"+name), 0, attrOf(fd, path.Base(name), labelAttr)))
