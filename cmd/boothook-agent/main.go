@@ -153,7 +153,8 @@ func byHand(ctx context.Context, env agent.Env, args []string) error {
 }
 
 func tellPlatform(w io.Writer) error {
-	matches := source.Detect(platform.Read("/sys"))
+	machine := platform.Read("/sys")
+	matches := source.Detect(&machine)
 	if len(matches) == 0 {
 		_, err := fmt.Fprintln(w, "no sign of a cloud")
 		return err

@@ -117,13 +117,13 @@ func newBoot(e Env) (*boot, error) {
 		return nil, err
 	}
 	b := &boot{env: e, options: options, log: NewLog(options.Debug, e.LogTo)}
-	b.evidence = e.evidence(options)
-	if len(source.Detect(b.evidence)) == 0 {
+	b.evidence = *e.evidence(options)
+	if len(source.Detect(&b.evidence)) == 0 {
 		b.evidence.Labels = e.labels()
 	}
-	b.matches = source.Detect(b.evidence)
+	b.matches = source.Detect(&b.evidence)
 	if len(b.matches) == 0 && e.Seeded {
-		b.matches = append(b.matches, source.SeedInRoot(b.evidence).Match)
+		b.matches = append(b.matches, source.SeedInRoot(&b.evidence).Match)
 	}
 	b.report = report.Report{Schema: report.Schema, Version: e.Version, BootID: bootID(), Problems: options.Warnings}
 	b.mark("worker started")

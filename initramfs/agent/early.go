@@ -82,10 +82,10 @@ func (e *Env) loadFor(matches []platform.Match, log *Log) (loaded bool) {
 }
 
 // evidence is what says where we are: the kernel's words and the machine.
-func (e *Env) evidence(o words.Options) platform.Evidence {
+func (e *Env) evidence(o words.Options) *platform.Evidence {
 	evidence := platform.Read(e.Sysfs)
 	evidence.Only, evidence.Words, evidence.CloudConfig = o.Source.Names, o.Source.Words, o.Inject.CloudConfig
-	return evidence
+	return &evidence
 }
 
 // listenerFD is where the worker finds the door that the early call opened.

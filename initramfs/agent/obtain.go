@@ -80,8 +80,8 @@ func (b *boot) raise(ctx context.Context) (*network, error) {
 	o := nic.Options{
 		Only:       b.options.Net.NIC,
 		Virtual:    b.env.ByHand,
-		LinkLocal4: b.matched(func(s source.Source) bool { return s.LinkLocal4 }),
-		LinkLocal6: b.matched(func(s source.Source) bool { return s.LinkLocal6 }),
+		LinkLocal4: b.matched(func(s *source.Source) bool { return s.LinkLocal4 }),
+		LinkLocal6: b.matched(func(s *source.Source) bool { return s.LinkLocal6 }),
 		// Some servers send an option only to those who request it.
 		DHCPOptions: source.DHCPOptions(b.matches),
 		Log:         func(line string) { b.log.Debugf("%s", line) },
@@ -161,7 +161,7 @@ func (b *boot) described(o *nic.Options) {
 }
 
 // matched says that such a source is among those to be asked.
-func (b *boot) matched(such func(source.Source) bool) bool {
+func (b *boot) matched(such func(*source.Source) bool) bool {
 	return slices.ContainsFunc(b.matches, func(m platform.Match) bool {
 		s, err := source.Find(m.Source)
 		return err == nil && such(s)

@@ -25,7 +25,7 @@ func hasSeed(root, named string) bool {
 
 // rootSeed reads the seed in the root, if its source may be asked at all.
 func (b *boot) rootSeed(dir string) (obtained, bool) {
-	seed := source.SeedInRoot(b.evidence)
+	seed := source.SeedInRoot(&b.evidence)
 	if seed.Barred || !hasSeed(dir, seed.Directory) {
 		return obtained{}, false
 	}
@@ -41,7 +41,7 @@ func (b *boot) rootSeed(dir string) (obtained, bool) {
 	if err != nil || len(docs) == 0 {
 		return obtained{}, false // what is wrong with the root, who has to write there says
 	}
-	inst, err := source.Parse(seed.Match, docs, b.evidence)
+	inst, err := source.Parse(seed.Match, docs, &b.evidence)
 	if err != nil {
 		b.problem(instance.Problem{Origin: "seed in the root", Message: err.Error(), Warning: true})
 		return obtained{}, false

@@ -74,9 +74,9 @@ func (b *boot) local(ctx context.Context, volumes []source.Volume) (obtained, bo
 	for i := range volumes {
 		ev.Labels = append(ev.Labels, volumes[i].Label)
 	}
-	for _, m := range source.Detect(ev) {
+	for _, m := range source.Detect(&ev) {
 		s, err := source.Find(m.Source)
-		if err != nil || !s.Local(ev, volumes) {
+		if err != nil || !s.Local(&ev, volumes) {
 			continue // over the network, then, or in the root
 		}
 		inst, err := source.Fetch(ctx, m, source.Env{Evidence: ev, Volumes: volumes, Sysfs: b.env.Sysfs, Dev: devices})
@@ -110,7 +110,7 @@ func (b *boot) complete(ctx context.Context, a obtained, volumes []source.Volume
 // wantsNetwork says that some match has to be asked over the network.
 func (b *boot) wantsNetwork(volumes []source.Volume) bool {
 	for _, m := range b.matches {
-		if s, err := source.Find(m.Source); err != nil || s.NeedsNetwork(b.evidence, volumes) {
+		if s, err := source.Find(m.Source); err != nil || s.NeedsNetwork(&b.evidence, volumes) {
 			return true
 		}
 	}

@@ -2,9 +2,9 @@ package platform
 
 import "strings"
 
-// A HardwareID reads off the evidence what tells this machine from any other,
-// as NAME=VALUE; "" where there is nothing to trust.
-type HardwareID func(*Evidence) string
+// What follows are values for Rule.HardwareID: each reads off the evidence what
+// tells this machine from any other, as NAME=VALUE; "" where there is nothing
+// to trust.
 
 // ProductUUID is the firmware's UUID of the machine.
 func ProductUUID(ev *Evidence) string { return Field(ev, "product_uuid", realUUID) }
@@ -19,7 +19,7 @@ func ProductSerial(ev *Evidence) string {
 }
 
 // Field is one of the firmware's strings in lower case, if it is valid.
-func Field(ev *Evidence, name string, valid Test) string {
+func Field(ev *Evidence, name string, valid func(string) bool) string {
 	v := strings.ToLower(ev.DMI[name])
 	if !valid(v) {
 		return ""

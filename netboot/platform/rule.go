@@ -2,7 +2,7 @@ package platform
 
 import "strings"
 
-// A Rule says what identifies one platform of a datasource.
+// A Rule says what identifies one platform of a datasource. It is plain data.
 type Rule struct {
 	// Platform is the cloud or hypervisor, as in Match.
 	Platform string
@@ -10,133 +10,113 @@ type Rule struct {
 	// by somebody, as a volume is; other rules look at what all machines of
 	// their maker have. Rules about what was given come first.
 	Given bool
-	// When looks at the evidence.
-	When Predicate
+	// Fact has to be true, and Also, where it is not empty.
+	Fact, Also Fact
 	// HardwareID tells the platform's machines apart; nil: nothing does.
-	HardwareID HardwareID
+	HardwareID func(*Evidence) string
 }
 
-// A Predicate says whether the evidence holds one thing, and what it found.
-// What it says goes into the report: it never quotes a secret.
-type Predicate func(*Evidence) (because string, ok bool)
+// A Fact is something that evidence may say.
+type Fact struct {
+	// Of is where to look: one of the following, or a name in Evidence.DMI.
+	Of string
+	// Is is what has to be found there: * stands for any bytes, ? for one.
+	Is string
+}
 
-// DMI looks at one of the firmware's strings. It must be in the list that Read
-// reads.
-func DMI(name string, t Test) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		v := ev.DMI[name]
-		return name + " is " + clip(v), v != "" && t(v)
+// What a Fact may be of, beside the DMI strings.
+const (
+	// Hypervisor is Evidence.HypervisorUUID.
+	Hypervisor = "hypervisor uuid"
+	// Label is one of Evidence.Labels. What is written in lower case is found
+	// in upper case too: vfat has that only, iso9660 either.
+	Label = "volume label"
+	// OEMString is the NAME of one of Evidence.OEM that is NAME=VALUE.
+	OEMString = "oem string"
+	// FWCfgFile is one of Evidence.FWCfg.
+	FWCfgFile = "fw_cfg file"
+	// GuestVariable is one of Evidence.GuestInfo.
+	GuestVariable = "guestinfo variable"
+	// Word is one of Evidence.Words by its key, with a value or without.
+	Word = "kernel word"
+	// CloudConfig is a key or value in Evidence.CloudConfig, whichever.
+	CloudConfig = "word in cc:"
+)
+
+// Holds says whether the evidence is what the rule looks for, and what it
+// found. That goes into the report: it never quotes a secret.
+func (r *Rule) Holds(ev *Evidence) (because string, ok bool) {
+	because, ok = r.Fact.holds(ev)
+	if !ok || r.Also == (Fact{}) {
+		return because, ok
 	}
+	also, ok := r.Also.holds(ev)
+	return because + ", " + also, ok
 }
 
-// HypervisorUUID looks for a Xen guest whose UUID begins with start.
-func HypervisorUUID(start string) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		return "hypervisor uuid is " + clip(ev.HypervisorUUID), ev.HypervisorUUID != "" && strings.HasPrefix(ev.HypervisorUUID, start)
+func (f *Fact) holds(ev *Evidence) (because string, ok bool) {
+	for _, v := range f.values(ev) {
+		if v == "" {
+			continue // as good as not there
+		}
+		if match(f.Is, v) || f.Of == Label && match(strings.ToUpper(f.Is), v) {
+			return f.Of + " is " + clip(v), true
+		}
 	}
+	return "", false
 }
 
-// Label looks for a volume of one of these labels, which are in lower case, in
-// lower or in upper case: as the file systems in question store it (vfat upper,
-// iso9660 either).
-func Label(names ...string) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		for _, name := range names {
-			for _, l := range ev.Labels {
-				if l == name || l == strings.ToUpper(name) {
-					return "volume label is " + l, true
+// values are those that the evidence has where the fact looks.
+func (f *Fact) values(ev *Evidence) (values []string) {
+	switch f.Of {
+	case Hypervisor:
+		return []string{ev.HypervisorUUID}
+	case Label:
+		return ev.Labels
+	case OEMString:
+		for _, s := range ev.OEM {
+			if name, _, ok := strings.Cut(s, "="); ok {
+				values = append(values, name)
+			}
+		}
+	case FWCfgFile:
+		return ev.FWCfg
+	case GuestVariable:
+		return ev.GuestInfo
+	case Word:
+		for _, w := range ev.Words {
+			key, _, _ := strings.Cut(w, "=")
+			values = append(values, key)
+		}
+	case CloudConfig:
+		return strings.FieldsFunc(ev.CloudConfig, func(r rune) bool { return strings.ContainsRune(" \t\n[]{},:'\"", r) })
+	case "product_uuid": // hexadecimal digits of either case
+		return []string{strings.ToLower(ev.DMI[f.Of])}
+	default:
+		return []string{ev.DMI[f.Of]}
+	}
+	return values
+}
+
+// match says whether a pattern, in which * stands for any bytes and ? for one,
+// is all of s.
+func match(pattern, s string) bool {
+	for pattern != "" {
+		if pattern[0] == '*' {
+			for i := range len(s) + 1 {
+				if match(pattern[1:], s[i:]) {
+					return true
 				}
 			}
+			return false
 		}
-		return "", false
-	}
-}
-
-// OEM looks for an OEM string NAME=VALUE whose name begins with prefix.
-func OEM(prefix string) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		for _, s := range ev.OEM {
-			if name, _, ok := strings.Cut(s, "="); ok && strings.HasPrefix(name, prefix) {
-				return "firmware has the OEM string " + clip(name), true
-			}
+		if s == "" || pattern[0] != '?' && pattern[0] != s[0] {
+			return false
 		}
-		return "", false
+		pattern, s = pattern[1:], s[1:]
 	}
+	return s == ""
 }
-
-// FWCfg looks for files of fw_cfg that are for us.
-func FWCfg(ev *Evidence) (string, bool) {
-	return "fw_cfg has opt/boothook", len(ev.FWCfg) > 0
-}
-
-// GuestInfo looks for one of VMware's variables.
-func GuestInfo(names ...string) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		for _, name := range ev.GuestInfo {
-			if Is(names...)(name) {
-				return "vmware has guestinfo." + name, true
-			}
-		}
-		return "", false
-	}
-}
-
-// Word looks for a word of the kernel's command line by its key, with a value
-// or without.
-func Word(key string) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		for _, w := range ev.Words {
-			if k, _, _ := strings.Cut(w, "="); k == key {
-				return "kernel word " + key, true
-			}
-		}
-		return "", false
-	}
-}
-
-// CloudConfig looks for a name in the cloud-config of the kernel's command
-// line.
-func CloudConfig(name string) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		return "kernel words cc: name " + name, strings.Contains(ev.CloudConfig, name)
-	}
-}
-
-// All holds where each of the predicates does.
-func All(ps ...Predicate) Predicate {
-	return func(ev *Evidence) (string, bool) {
-		var because []string
-		for _, p := range ps {
-			b, ok := p(ev)
-			if !ok {
-				return "", false
-			}
-			because = append(because, b)
-		}
-		return strings.Join(because, ", "), true
-	}
-}
-
-// A Test looks at one string that is not empty.
-type Test func(string) bool
-
-// Is holds for one of these names.
-func Is(names ...string) Test {
-	return func(v string) bool {
-		for _, n := range names {
-			if v == n {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-// Prefix, Suffix and Contains hold where the string begins with, ends in or
-// has in it what they are given.
-func Prefix(p string) Test   { return func(v string) bool { return strings.HasPrefix(v, p) } }
-func Suffix(s string) Test   { return func(v string) bool { return strings.HasSuffix(v, s) } }
-func Contains(s string) Test { return func(v string) bool { return strings.Contains(v, s) } }
 
 // clip makes a value fit for a line of the report: short, and without what
 // follows a semicolon, where a seed's serial number keeps addresses.

@@ -16,10 +16,13 @@ const (
 	akamaiKeys     = "v1/ssh-keys"
 )
 
-func akamai() Source {
-	return Source{
+func akamai() *Source {
+	return &Source{
 		Name: "akamai", Network: true, fetch: fetchAkamai, parse: parseAkamai,
-		Rules: []platform.Rule{{Platform: "akamai", When: platform.DMI("sys_vendor", platform.Is("Linode", "Akamai")), HardwareID: platform.ProductSerial}},
+		Rules: []platform.Rule{
+			{Platform: "akamai", Fact: platform.Fact{Of: "sys_vendor", Is: "Linode"}, HardwareID: platform.ProductSerial},
+			{Platform: "akamai", Fact: platform.Fact{Of: "sys_vendor", Is: "Akamai"}, HardwareID: platform.ProductSerial},
+		},
 	}
 }
 
@@ -36,9 +39,9 @@ func fetchAkamai(ctx context.Context, env *Env) (Docs, error) {
 		if err != nil {
 			return nil, err
 		}
-		const json = "application/json"
+		json := map[string]string{"Accept": "application/json"}
 		return gather(ctx, env.HTTP, base, map[string]string{"Metadata-Token": strings.TrimSpace(string(token.Body))},
-			doc{path: akamaiInstance, accept: json}, doc{path: akamaiUser}, doc{path: akamaiKeys, accept: json})
+			doc{path: akamaiInstance, header: json}, doc{path: akamaiUser}, doc{path: akamaiKeys, header: json})
 	})
 }
 

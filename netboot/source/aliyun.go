@@ -19,10 +19,10 @@ const (
 	aliyunVendorData = "vendor-data"
 )
 
-func aliyun() Source {
-	return Source{
+func aliyun() *Source {
+	return &Source{
 		Name: "aliyun", Network: true, fetch: fetchAliYun, parse: parseAliYun,
-		Rules: []platform.Rule{{Platform: "aliyun", When: platform.DMI("product_name", platform.Is("Alibaba Cloud ECS")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "aliyun", Fact: platform.Fact{Of: "product_name", Is: "Alibaba Cloud ECS"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

@@ -24,11 +24,11 @@ const (
 	azureLabel       = "rd_rdfe_stable" // and a date
 )
 
-func azure() Source {
-	return Source{
+func azure() *Source {
+	return &Source{
 		Name: "azure", Network: true, Labels: []string{azureLabel + "*"}, DHCPOptions: []uint8{azureWireserverOption},
 		fetch: fetchAzure, parse: parseAzure, tell: tellAzure,
-		Rules: []platform.Rule{{Platform: "azure", When: platform.DMI("chassis_asset_tag", platform.Is("7783-7084-3265-9085-8269-3286-77")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "azure", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "7783-7084-3265-9085-8269-3286-77"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

@@ -15,17 +15,17 @@ import (
 // default gateway. Exoscale's service descends from it.
 const cloudStackKeys = "meta-data/public-keys"
 
-func cloudStack() Source {
-	return Source{
+func cloudStack() *Source {
+	return &Source{
 		Name: "cloudstack", Network: true, fetch: fetchCloudStack, parse: parseCloudStack,
-		Rules: []platform.Rule{{Platform: "cloudstack", When: platform.DMI("product_name", platform.Prefix("CloudStack")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "cloudstack", Fact: platform.Fact{Of: "product_name", Is: "CloudStack*"}, HardwareID: platform.ProductUUID}},
 	}
 }
 
-func exoscale() Source {
-	return Source{
+func exoscale() *Source {
+	return &Source{
 		Name: "exoscale", Network: true, fetch: fetchExoscale, parse: parseCloudStack,
-		Rules: []platform.Rule{{Platform: "exoscale", When: platform.DMI("product_name", platform.Prefix("Exoscale")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "exoscale", Fact: platform.Fact{Of: "product_name", Is: "Exoscale*"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

@@ -14,19 +14,19 @@ import (
 //
 // What somebody gave to this very machine comes before what its maker gave to
 // all; beside that the order is the Table's. A source matches once.
-func Detect(ev platform.Evidence) []platform.Match {
+func Detect(ev *platform.Evidence) []platform.Match {
 	if len(ev.Only) > 0 {
 		var out []platform.Match
 		for _, name := range ev.Only {
-			out = append(out, forced(&ev, strings.ToLower(name), "boothook.source="+name))
+			out = append(out, forced(ev, strings.ToLower(name), "boothook.source="+name))
 		}
 		return out
 	}
 	// The settings may hold addresses; they are not for the report.
 	if key, name, _ := datasourceWord(ev.Words); name != "" {
-		return []platform.Match{forced(&ev, ownName(name), key+name)}
+		return []platform.Match{forced(ev, ownName(name), key+name)}
 	}
-	return detected(&ev)
+	return detected(ev)
 }
 
 // detected applies the rules of all sources.
@@ -35,13 +35,13 @@ func detected(ev *platform.Evidence) []platform.Match {
 	seen := map[string]bool{}
 	sources := Table()
 	for _, given := range []bool{true, false} {
-		for i := range sources {
-			s := &sources[i]
-			for _, r := range s.Rules {
+		for _, s := range sources {
+			for i := range s.Rules {
+				r := &s.Rules[i]
 				if r.Given != given || seen[s.Name] {
 					continue
 				}
-				because, ok := r.When(ev)
+				because, ok := r.Holds(ev)
 				if !ok {
 					continue
 				}

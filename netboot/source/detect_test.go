@@ -65,7 +65,7 @@ func TestDetect(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, m := range Detect(tt.ev) {
+			for _, m := range Detect(&tt.ev) {
 				got = append(got, m.Source+"/"+m.Platform+"/"+m.HardwareID)
 				if m.Because == "" {
 					t.Errorf("%s: nothing said why", m.Source)
@@ -82,14 +82,16 @@ func TestDetect(t *testing.T) {
 }
 
 func TestReadWithoutFirmware(t *testing.T) {
-	if m := Detect(platform.Read(t.TempDir())); len(m) != 0 {
+	ev := platform.Read(t.TempDir())
+	if m := Detect(&ev); len(m) != 0 {
 		t.Errorf("an empty sysfs was recognised: %v", m)
 	}
 }
 
 func BenchmarkReadAndDetect(b *testing.B) {
 	for b.Loop() {
-		Detect(platform.Read("/sys"))
+		ev := platform.Read("/sys")
+		Detect(&ev)
 	}
 }
 
@@ -97,7 +99,7 @@ func FuzzDetect(f *testing.F) {
 	f.Add("ec2e1916-9099-7caf-fd21-012345abcdef", "serial", "ds=nocloud;s=x", "cidata")
 	f.Fuzz(func(t *testing.T, uuid, serial, word, label string) {
 		ev := platform.Evidence{DMI: map[string]string{"product_uuid": uuid, "product_serial": serial}, Words: []string{word}, Labels: []string{label}}
-		for _, m := range Detect(ev) {
+		for _, m := range Detect(&ev) {
 			if m.Source == "" || m.Because == "" {
 				t.Errorf("match without source or reason: %+v", m)
 			}

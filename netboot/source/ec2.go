@@ -29,46 +29,33 @@ const (
 	maxEC2Launch = 1 << 20 // instances in one launch
 )
 
-// ec2 also serves the clouds that have copied it.
-func ec2() Source {
-	clone := func(name string, when platform.Predicate) platform.Rule {
-		return platform.Rule{Platform: name, When: when, HardwareID: platform.ProductUUID}
-	}
-	aws := func(when platform.Predicate) platform.Rule {
-		return platform.Rule{Platform: "aws", When: when, HardwareID: awsHardwareID}
-	}
-	return Source{
+// ec2 also serves the clouds that have copied it. An EC2 machine's UUID begins
+// with "ec2", or with the same bytes in SMBIOS's little-endian order
+// ("45e12aec-…" for "ec2ae145-…"), as Amazon's guide "Detect whether a host is
+// an EC2 instance" describes.
+func ec2() *Source {
+	return &Source{
 		Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2,
 		Rules: []platform.Rule{
-			clone("brightbox", platform.DMI("product_serial", platform.Suffix(".brightbox.com"))),
-			clone("zstack", platform.DMI("chassis_asset_tag", platform.Suffix(".zstack.io"))),
-			clone("e24cloud", platform.DMI("sys_vendor", platform.Is("e24cloud"))),
-			clone("tilaa", platform.DMI("sys_vendor", platform.Is("Tilaa"))),
-			clone("outscale", platform.All(platform.DMI("product_name", platform.Is("3DS Outscale VM")), platform.DMI("sys_vendor", platform.Is("3DS Outscale")))),
-			aws(platform.HypervisorUUID("ec2")),
-			aws(platform.DMI("product_uuid", awsUUID)),
-			aws(platform.DMI("sys_vendor", platform.Is("Amazon EC2"))),
+			{Platform: "brightbox", Fact: platform.Fact{Of: "product_serial", Is: "*.brightbox.com"}, HardwareID: platform.ProductUUID},
+			{Platform: "zstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "*.zstack.io"}, HardwareID: platform.ProductUUID},
+			{Platform: "e24cloud", Fact: platform.Fact{Of: "sys_vendor", Is: "e24cloud"}, HardwareID: platform.ProductUUID},
+			{Platform: "tilaa", Fact: platform.Fact{Of: "sys_vendor", Is: "Tilaa"}, HardwareID: platform.ProductUUID},
+			{Platform: "outscale", Fact: platform.Fact{Of: "product_name", Is: "3DS Outscale VM"},
+				Also: platform.Fact{Of: "sys_vendor", Is: "3DS Outscale"}, HardwareID: platform.ProductUUID},
+			{Platform: "aws", Fact: platform.Fact{Of: platform.Hypervisor, Is: "ec2*"}, HardwareID: awsHardwareID},
+			{Platform: "aws", Fact: platform.Fact{Of: "product_uuid", Is: "ec2?????-*"}, HardwareID: awsHardwareID},
+			{Platform: "aws", Fact: platform.Fact{Of: "product_uuid", Is: "????2?ec-*"}, HardwareID: awsHardwareID},
+			{Platform: "aws", Fact: platform.Fact{Of: "sys_vendor", Is: "Amazon EC2"}, HardwareID: awsHardwareID},
 		},
 	}
-}
-
-// awsUUID reports whether a UUID is one of EC2's: it begins with "ec2", or
-// with the same bytes in SMBIOS's little-endian order ("45e12aec-…" for
-// "ec2ae145-…"), as Amazon's guide "Detect whether a host is an EC2 instance"
-// describes.
-func awsUUID(v string) bool {
-	v = strings.ToLower(v)
-	first, _, ok := strings.Cut(v, "-")
-	if !ok || len(first) != 8 {
-		return false
-	}
-	return strings.HasPrefix(first, "ec2") || first[4] == '2' && first[6:] == "ec"
 }
 
 // awsHardwareID prefers the instance-id, which Nitro's firmware gives as the
 // board's asset tag.
 func awsHardwareID(ev *platform.Evidence) string {
-	if s := platform.Field(ev, "board_asset_tag", platform.Prefix("i-")); s != "" {
+	isID := func(tag string) bool { return strings.HasPrefix(tag, "i-") }
+	if s := platform.Field(ev, "board_asset_tag", isID); s != "" {
 		return s
 	}
 	return platform.ProductUUID(ev)

@@ -29,19 +29,19 @@ import (
 // Without an instance-id in the meta-data, the machine's UUID is that.
 const oemPrefix = "boothook."
 
-func smbios() Source {
-	return Source{
+func smbios() *Source {
+	return &Source{
 		Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware,
-		Rules: []platform.Rule{{Platform: "qemu", Given: true, When: platform.OEM(oemPrefix)}},
+		Rules: []platform.Rule{{Platform: "qemu", Given: true, Fact: platform.Fact{Of: platform.OEMString, Is: oemPrefix + "*"}}},
 	}
 }
 
 // fwcfg needs a driver that nobody else loads in time.
-func fwcfg() Source {
-	return Source{
+func fwcfg() *Source {
+	return &Source{
 		Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware,
 		Modules: []Module{{Name: "qemu_fw_cfg", Device: "bus/acpi/devices/QEMU0002:00", Makes: "firmware/qemu_fw_cfg"}},
-		Rules:   []platform.Rule{{Platform: "qemu", Given: true, When: platform.FWCfg}},
+		Rules:   []platform.Rule{{Platform: "qemu", Given: true, Fact: platform.Fact{Of: platform.FWCfgFile, Is: "*"}}},
 	}
 }
 

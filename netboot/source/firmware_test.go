@@ -47,7 +47,8 @@ func TestFWCfg(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m := Detect(platform.Read(sysfs))
+	ev := platform.Read(sysfs)
+	m := Detect(&ev)
 	if len(m) != 1 || m[0].Source != "fwcfg" {
 		t.Fatalf("recognised as %+v", m)
 	}

@@ -28,10 +28,8 @@ type doc struct {
 	// optional documents are nice to have: failing to get one is the same
 	// as there being none.
 	optional bool
-	// accept is the media type to ask for; empty: whatever there is.
-	accept string
-	// auth is an Authorization of its own.
-	auth string
+	// header is sent beside that of all documents.
+	header map[string]string
 }
 
 // gather fetches documents of one service at the same time. The first
@@ -51,18 +49,10 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 			required++
 		}
 		go func() {
-			req := fetch.Request{URL: at(base, d.path), Header: header, Once: d.optional}
-			for name, value := range map[string]string{"Accept": d.accept, "Authorization": d.auth} {
-				if value == "" {
-					continue
-				}
-				req.Header = maps.Clone(req.Header)
-				if req.Header == nil {
-					req.Header = map[string]string{}
-				}
-				req.Header[name] = value
-			}
-			resp, err := c.Do(ctx, req)
+			all := map[string]string{}
+			maps.Copy(all, header)
+			maps.Copy(all, d.header)
+			resp, err := c.Do(ctx, fetch.Request{URL: at(base, d.path), Header: all, Once: d.optional})
 			a := answer{doc: d, err: err}
 			if err == nil {
 				a.body = resp.Body

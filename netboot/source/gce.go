@@ -19,12 +19,12 @@ const (
 	gceProject  = "project/attributes/?recursive=true"
 )
 
-func gce() Source {
-	return Source{
+func gce() *Source {
+	return &Source{
 		Name: "gce", Network: true, fetch: fetchGCE, parse: parseGCE,
 		Rules: []platform.Rule{
-			{Platform: "gce", When: platform.DMI("product_name", platform.Is("Google Compute Engine")), HardwareID: platform.ProductSerial},
-			{Platform: "gce", When: platform.DMI("product_serial", platform.Prefix("GoogleCloud-")), HardwareID: platform.ProductSerial},
+			{Platform: "gce", Fact: platform.Fact{Of: "product_name", Is: "Google Compute Engine"}, HardwareID: platform.ProductSerial},
+			{Platform: "gce", Fact: platform.Fact{Of: "product_serial", Is: "GoogleCloud-*"}, HardwareID: platform.ProductSerial},
 		},
 	}
 }

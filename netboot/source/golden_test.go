@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 	for _, c := range goldenCases(t) {
 		covered[c.source] = true
 		t.Run(c.dir, func(t *testing.T) {
-			in, err := Parse(platform.Match{Source: c.source}, c.docs, c.evidence)
+			in, err := Parse(platform.Match{Source: c.source}, c.docs, &c.evidence)
 			g := goldenInstance{in, string(in.UserData), string(in.VendorData), string(in.VendorData2), string(in.NetworkConfig), ""}
 			if err != nil {
 				g.Error = err.Error()
@@ -139,7 +139,7 @@ func FuzzParse(f *testing.F) {
 				docs[p] = b
 			}
 		}
-		in, err := Parse(platform.Match{Source: c.source}, docs, c.evidence)
+		in, err := Parse(platform.Match{Source: c.source}, docs, &c.evidence)
 		if err != nil {
 			return
 		}

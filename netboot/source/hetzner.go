@@ -15,10 +15,10 @@ const (
 	hetznerUser = "userdata"
 )
 
-func hetzner() Source {
-	return Source{
+func hetzner() *Source {
+	return &Source{
 		Name: "hetzner", Network: true, LinkLocal6: true, fetch: fetchHetzner, parse: parseHetzner,
-		Rules: []platform.Rule{{Platform: "hetzner", When: platform.DMI("sys_vendor", platform.Is("Hetzner")), HardwareID: platform.ProductSerial}},
+		Rules: []platform.Rule{{Platform: "hetzner", Fact: platform.Fact{Of: "sys_vendor", Is: "Hetzner"}, HardwareID: platform.ProductSerial}},
 	}
 }
 

@@ -25,8 +25,8 @@ const (
 	lxdBase   = "http://lxd/1.0/"
 )
 
-func lxd() Source {
-	return Source{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD}
+func lxd() *Source {
+	return &Source{Name: "lxd", fetch: fetchLXD, parse: parseLXD, tell: tellLXD}
 }
 
 // lxdKeys are what is read of an instance's configuration. Of each pair the

@@ -29,10 +29,10 @@ const (
 )
 
 // maas is named by cc: {datasource_list: [MAAS]} beside the address.
-func maas() Source {
-	return Source{
+func maas() *Source {
+	return &Source{
 		Name: "maas", Network: true, fetch: fetchMAAS, parse: parseMAAS,
-		Rules: []platform.Rule{{Platform: "maas", When: platform.All(platform.Word(maasWord), platform.CloudConfig("MAAS"))}},
+		Rules: []platform.Rule{{Platform: "maas", Fact: platform.Fact{Of: platform.Word, Is: maasWord}, Also: platform.Fact{Of: platform.CloudConfig, Is: "MAAS"}}},
 	}
 }
 
@@ -67,7 +67,7 @@ func fetchMAAS(ctx context.Context, env *Env) (Docs, error) {
 func gatherMAAS(ctx context.Context, env *Env, base string, settings object) (Docs, error) {
 	var want []doc
 	for _, path := range []string{ec2ID, ec2UserData, ec2Hostname, maasKeys, maasVendor} {
-		want = append(want, doc{path: path, auth: maasAuth(settings, time.Now())})
+		want = append(want, doc{path: path, header: map[string]string{"Authorization": maasAuth(settings, time.Now())}})
 	}
 	return gather(ctx, env.HTTP, base, nil, want...)
 }

@@ -31,21 +31,21 @@ func (s *Source) readsLabel(label string) bool {
 // is, or something names a server. A server that cannot be told, because what
 // would name it cannot be read, counts as one: who asks it then says what is
 // wrong.
-func (s *Source) NeedsNetwork(ev platform.Evidence, volumes []Volume) bool {
+func (s *Source) NeedsNetwork(ev *platform.Evidence, volumes []Volume) bool {
 	if s.Network || s.server == nil {
 		return s.Network
 	}
-	server, err := s.server(&ev, volumes)
+	server, err := s.server(ev, volumes)
 	return err != nil || server != ""
 }
 
 // Local says that the source can be asked without network, with what there is:
 // its documents are not in a directory of the root that something names.
-func (s *Source) Local(ev platform.Evidence, volumes []Volume) bool {
+func (s *Source) Local(ev *platform.Evidence, volumes []Volume) bool {
 	if s.NeedsNetwork(ev, volumes) {
 		return false
 	}
-	return s.directory == nil || s.directory(&ev) == "" || s.Reads(volumes)
+	return s.directory == nil || s.directory(ev) == "" || s.Reads(volumes)
 }
 
 // A RootSeed is the claim on documents that lie in a directory of the root.
@@ -59,14 +59,14 @@ type RootSeed struct {
 }
 
 // SeedInRoot says what documents that lie in the root are for.
-func SeedInRoot(ev platform.Evidence) RootSeed {
+func SeedInRoot(ev *platform.Evidence) RootSeed {
 	for _, s := range Table() {
 		if s.directory == nil {
 			continue
 		}
 		return RootSeed{
 			Match:     platform.Match{Source: s.Name, Platform: s.Name, Because: "seed in the root"},
-			Directory: s.directory(&ev),
+			Directory: s.directory(ev),
 			Barred:    len(ev.Only) > 0 && !slices.ContainsFunc(ev.Only, func(name string) bool { return strings.EqualFold(name, s.Name) }),
 		}
 	}
@@ -75,7 +75,7 @@ func SeedInRoot(ev platform.Evidence) RootSeed {
 
 // IsSeedLabel says whether some source reads volumes of that label.
 func IsSeedLabel(label string) bool {
-	return slices.ContainsFunc(Table(), func(s Source) bool { return s.readsLabel(label) })
+	return slices.ContainsFunc(Table(), func(s *Source) bool { return s.readsLabel(label) })
 }
 
 // DHCPOptions are the codes of the DHCPv4 options that the sources of these

@@ -34,13 +34,13 @@ const (
 	SeedLabel = "cidata"
 )
 
-func noCloud() Source {
-	return Source{
+func noCloud() *Source {
+	return &Source{
 		Name: "nocloud", Labels: []string{SeedLabel}, fetch: fetchNoCloud, parse: parseNoCloud,
 		server: noCloudServer, directory: noCloudDirectory,
 		Rules: []platform.Rule{
-			{Platform: "nocloud", Given: true, When: platform.DMI("product_serial", platform.Contains("ds=nocloud"))},
-			{Platform: "nocloud", Given: true, When: platform.Label(SeedLabel)},
+			{Platform: "nocloud", Given: true, Fact: platform.Fact{Of: "product_serial", Is: "*ds=nocloud*"}},
+			{Platform: "nocloud", Given: true, Fact: platform.Fact{Of: platform.Label, Is: SeedLabel}},
 		},
 	}
 }

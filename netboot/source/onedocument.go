@@ -14,10 +14,10 @@ import (
 const v1JSON = "v1.json"
 
 // DigitalOcean: "Metadata API", https://docs.digitalocean.com/reference/api/metadata/.
-func digitalOcean() Source {
-	return Source{
+func digitalOcean() *Source {
+	return &Source{
 		Name: "digitalocean", Network: true, LinkLocal4: true, fetch: fetchDigitalOcean, parse: parseDigitalOcean,
-		Rules: []platform.Rule{{Platform: "digitalocean", When: platform.DMI("sys_vendor", platform.Is("DigitalOcean")), HardwareID: platform.ProductSerial}},
+		Rules: []platform.Rule{{Platform: "digitalocean", Fact: platform.Fact{Of: "sys_vendor", Is: "DigitalOcean"}, HardwareID: platform.ProductSerial}},
 	}
 }
 
@@ -41,10 +41,10 @@ func parseDigitalOcean(got Docs, _ *platform.Evidence) (*instance.Instance, erro
 }
 
 // UpCloud: "Metadata service" of https://developers.upcloud.com/1.3/8-servers/.
-func upCloud() Source {
-	return Source{
+func upCloud() *Source {
+	return &Source{
 		Name: "upcloud", Network: true, fetch: fetchUpCloud, parse: parseUpCloud,
-		Rules: []platform.Rule{{Platform: "upcloud", When: platform.DMI("sys_vendor", platform.Is("UpCloud")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "upcloud", Fact: platform.Fact{Of: "sys_vendor", Is: "UpCloud"}, HardwareID: platform.ProductUUID}},
 	}
 }
 
@@ -67,12 +67,12 @@ func parseUpCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 }
 
 // Vultr: https://www.vultr.com/metadata/. Its token is a constant.
-func vultr() Source {
-	return Source{
+func vultr() *Source {
+	return &Source{
 		Name: "vultr", Network: true, fetch: fetchVultr, parse: parseVultr,
 		Rules: []platform.Rule{
-			{Platform: "vultr", When: platform.DMI("sys_vendor", platform.Is("Vultr")), HardwareID: platform.ProductUUID},
-			{Platform: "vultr", When: platform.Word("vultr"), HardwareID: platform.ProductUUID},
+			{Platform: "vultr", Fact: platform.Fact{Of: "sys_vendor", Is: "Vultr"}, HardwareID: platform.ProductUUID},
+			{Platform: "vultr", Fact: platform.Fact{Of: platform.Word, Is: "vultr"}, HardwareID: platform.ProductUUID},
 		},
 	}
 }
@@ -100,10 +100,10 @@ func parseVultr(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 }
 
 // NWCS: https://nwcs.sh.
-func nwcs() Source {
-	return Source{
+func nwcs() *Source {
+	return &Source{
 		Name: "nwcs", Network: true, fetch: fetchNWCS, parse: parseNWCS,
-		Rules: []platform.Rule{{Platform: "nwcs", When: platform.DMI("sys_vendor", platform.Is("NWCS")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "nwcs", Fact: platform.Fact{Of: "sys_vendor", Is: "NWCS"}, HardwareID: platform.ProductUUID}},
 	}
 }
 
@@ -126,10 +126,10 @@ func parseNWCS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 }
 
 // CloudCIX: https://www.cloudcix.com.
-func cloudCIX() Source {
-	return Source{
+func cloudCIX() *Source {
+	return &Source{
 		Name: "cloudcix", Network: true, fetch: fetchCloudCIX, parse: parseCloudCIX,
-		Rules: []platform.Rule{{Platform: "cloudcix", When: platform.DMI("product_name", platform.Is("CloudCIX")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "cloudcix", Fact: platform.Fact{Of: "product_name", Is: "CloudCIX"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

@@ -21,10 +21,10 @@ const (
 	openNebulaID = "iid-dsopennebula"
 )
 
-func openNebula() Source {
-	return Source{
+func openNebula() *Source {
+	return &Source{
 		Name: "opennebula", Labels: []string{openNebulaLabel}, fetch: fetchOpenNebula, parse: parseOpenNebula,
-		Rules: []platform.Rule{{Platform: "opennebula", Given: true, When: platform.Label(openNebulaLabel), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "opennebula", Given: true, Fact: platform.Fact{Of: platform.Label, Is: openNebulaLabel}, HardwareID: platform.ProductUUID}},
 	}
 }
 

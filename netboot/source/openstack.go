@@ -25,31 +25,37 @@ const (
 	ibmLabel    = "metadata" // of IBM Cloud's
 )
 
-func openStack() Source {
-	rule := func(field string, names ...string) platform.Rule {
-		return platform.Rule{Platform: "openstack", When: platform.DMI(field, platform.Is(names...)), HardwareID: platform.ProductUUID}
-	}
-	return Source{
+// openStack also is what some clouds are made of that call themselves by other
+// names.
+func openStack() *Source {
+	return &Source{
 		Name: "openstack", Network: true, LinkLocal6: true, Labels: []string{configLabel}, fetch: fetchOpenStack, parse: parseOpenStack,
 		Rules: []platform.Rule{
-			rule("product_name", "OpenStack Nova", "OpenStack Compute"),
-			rule("chassis_asset_tag", "OpenTelekomCloud", "SAP CCloud VM", "HUAWEICLOUD", "Samsung Cloud Platform", "OpenStack Nova", "OpenStack Compute"),
+			{Platform: "openstack", Fact: platform.Fact{Of: "product_name", Is: "OpenStack Nova"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "product_name", Is: "OpenStack Compute"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "OpenTelekomCloud"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "SAP CCloud VM"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "HUAWEICLOUD"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "Samsung Cloud Platform"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "OpenStack Nova"}, HardwareID: platform.ProductUUID},
+			{Platform: "openstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "OpenStack Compute"}, HardwareID: platform.ProductUUID},
 		},
 	}
 }
 
-func configDrive() Source {
-	return Source{
+func configDrive() *Source {
+	return &Source{
 		Name: "configdrive", Labels: []string{configLabel}, fetch: fetchConfigDrive, parse: parseOpenStack,
-		Rules: []platform.Rule{{Platform: "openstack", Given: true, When: platform.Label(configLabel), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "openstack", Given: true, Fact: platform.Fact{Of: platform.Label, Is: configLabel}, HardwareID: platform.ProductUUID}},
 	}
 }
 
 // ibmCloud's label alone says nothing: others use it, too.
-func ibmCloud() Source {
-	return Source{
+func ibmCloud() *Source {
+	return &Source{
 		Name: "ibmcloud", Labels: []string{ibmLabel}, fetch: fetchIBMCloud, parse: parseOpenStack,
-		Rules: []platform.Rule{{Platform: "ibmcloud", Given: true, When: platform.All(platform.HypervisorUUID(""), platform.Label(ibmLabel)), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "ibmcloud", Given: true, Fact: platform.Fact{Of: platform.Label, Is: ibmLabel},
+			Also: platform.Fact{Of: platform.Hypervisor, Is: "*"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

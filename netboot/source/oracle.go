@@ -20,10 +20,10 @@ const (
 	oraclePause    = 50 * time.Millisecond
 )
 
-func oracle() Source {
-	return Source{
+func oracle() *Source {
+	return &Source{
 		Name: "oracle", Network: true, fetch: fetchOracle, parse: parseOracle,
-		Rules: []platform.Rule{{Platform: "oracle", When: platform.DMI("chassis_asset_tag", platform.Is("OracleCloud.com")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "oracle", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "OracleCloud.com"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

@@ -21,15 +21,23 @@ const (
 	maxOVFProperties = 1000
 )
 
-// ovfLabels are those of the volume, by who makes it.
-func ovfLabels() []string { return []string{"ovf env", "ovfenv", "ovf-transport"} }
+// The labels of the volume differ by who makes it.
+const (
+	ovfLabelSpaced    = "ovf env"
+	ovfLabelPlain     = "ovfenv"
+	ovfLabelTransport = "ovf-transport"
+)
 
-func ovf() Source {
-	return Source{
+func ovfLabels() []string { return []string{ovfLabelSpaced, ovfLabelPlain, ovfLabelTransport} }
+
+func ovf() *Source {
+	return &Source{
 		Name: "ovf", Labels: ovfLabels(), fetch: fetchOVF, parse: parseOVF,
 		Rules: []platform.Rule{
-			{Platform: "ovf", Given: true, When: platform.Label(ovfLabels()...), HardwareID: platform.ProductUUID},
-			{Platform: "vmware", When: platform.GuestInfo(guestinfo.OVF), HardwareID: platform.ProductUUID},
+			{Platform: "ovf", Given: true, Fact: platform.Fact{Of: platform.Label, Is: ovfLabelSpaced}, HardwareID: platform.ProductUUID},
+			{Platform: "ovf", Given: true, Fact: platform.Fact{Of: platform.Label, Is: ovfLabelPlain}, HardwareID: platform.ProductUUID},
+			{Platform: "ovf", Given: true, Fact: platform.Fact{Of: platform.Label, Is: ovfLabelTransport}, HardwareID: platform.ProductUUID},
+			{Platform: "vmware", Fact: platform.Fact{Of: platform.GuestVariable, Is: guestinfo.OVF}, HardwareID: platform.ProductUUID},
 		},
 	}
 }

@@ -16,12 +16,12 @@ const (
 	scalewayVendor = "vendor_data/cloud-init"
 )
 
-func scaleway() Source {
-	return Source{
+func scaleway() *Source {
+	return &Source{
 		Name: "scaleway", Network: true, LowPort: true, fetch: fetchScaleway, parse: parseScaleway,
 		Rules: []platform.Rule{
-			{Platform: "scaleway", When: platform.DMI("sys_vendor", platform.Is("Scaleway")), HardwareID: platform.ProductUUID},
-			{Platform: "scaleway", When: platform.Word("scaleway"), HardwareID: platform.ProductUUID},
+			{Platform: "scaleway", Fact: platform.Fact{Of: "sys_vendor", Is: "Scaleway"}, HardwareID: platform.ProductUUID},
+			{Platform: "scaleway", Fact: platform.Fact{Of: platform.Word, Is: "scaleway"}, HardwareID: platform.ProductUUID},
 		},
 	}
 }

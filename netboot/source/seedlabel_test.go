@@ -27,7 +27,7 @@ func TestVolumesByLabel(t *testing.T) {
 				}
 				// Xen is what IBM Cloud's machines are told by.
 				ev := platform.Evidence{Labels: []string{label}, HypervisorUUID: "0f8c2e1a-0000-4000-8000-000000000000"}
-				matches := Detect(ev)
+				matches := Detect(&ev)
 				if len(matches) != 1 || matches[0].Source != test.source {
 					t.Fatalf("matches %+v", matches)
 				}
@@ -39,7 +39,7 @@ func TestVolumesByLabel(t *testing.T) {
 			})
 		}
 	}
-	if IsSeedLabel("root") || len(Detect(platform.Evidence{Labels: []string{"metadata"}})) > 0 {
+	if IsSeedLabel("root") || len(Detect(&platform.Evidence{Labels: []string{"metadata"}})) > 0 {
 		t.Error("a label that says nothing counts")
 	}
 }

@@ -44,10 +44,10 @@ const (
 	maxFrame = 2 * fetch.MaxDocument
 )
 
-func smartOS() Source {
-	return Source{
+func smartOS() *Source {
+	return &Source{
 		Name: "smartos", fetch: fetchSmartOS, parse: parseSmartOS,
-		Rules: []platform.Rule{{Platform: "smartos", When: platform.DMI("product_name", platform.Prefix("SmartDC")), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{{Platform: "smartos", Fact: platform.Fact{Of: "product_name", Is: "SmartDC*"}, HardwareID: platform.ProductUUID}},
 	}
 }
 

@@ -128,8 +128,8 @@ type Module struct {
 }
 
 // Table lists all sources, in the order in which Detect names them.
-func Table() []Source {
-	return []Source{
+func Table() []*Source {
+	return []*Source{
 		smbios(),
 		fwcfg(),
 		noCloud(),
@@ -161,13 +161,13 @@ func Table() []Source {
 }
 
 // Find gives the source of that name.
-func Find(name string) (Source, error) {
+func Find(name string) (*Source, error) {
 	for _, s := range Table() {
 		if s.Name == name {
 			return s, nil
 		}
 	}
-	return Source{}, fmt.Errorf("%w %q", ErrUnknown, name)
+	return nil, fmt.Errorf("%w %q", ErrUnknown, name)
 }
 
 // Fetch asks the datasource that m names for everything it has to say. It
@@ -181,17 +181,17 @@ func Fetch(ctx context.Context, m platform.Match, env Env) (instance.Instance, e
 	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	return Parse(m, docs, env.Evidence)
+	return Parse(m, docs, &env.Evidence)
 }
 
 // Parse understands documents of the datasource that m names, however they
 // were come by: a NoCloud seed in the root is read this way.
-func Parse(m platform.Match, docs Docs, ev platform.Evidence) (instance.Instance, error) {
+func Parse(m platform.Match, docs Docs, ev *platform.Evidence) (instance.Instance, error) {
 	s, err := Find(m.Source)
 	if err != nil {
 		return instance.Instance{}, err
 	}
-	in, err := s.parse(docs, &ev)
+	in, err := s.parse(docs, ev)
 	if err == nil {
 		err = checkID(in.ID)
 	}

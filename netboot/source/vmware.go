@@ -28,10 +28,14 @@ const (
 	maxCleared = 32
 )
 
-func vmware() Source {
-	return Source{
+func vmware() *Source {
+	return &Source{
 		Name: "vmware", fetch: fetchVMware, parse: parseVMware, tell: tellVMware,
-		Rules: []platform.Rule{{Platform: "vmware", When: platform.GuestInfo(vmMeta, vmUser, vmVendor), HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{
+			{Platform: "vmware", Fact: platform.Fact{Of: platform.GuestVariable, Is: vmMeta}, HardwareID: platform.ProductUUID},
+			{Platform: "vmware", Fact: platform.Fact{Of: platform.GuestVariable, Is: vmUser}, HardwareID: platform.ProductUUID},
+			{Platform: "vmware", Fact: platform.Fact{Of: platform.GuestVariable, Is: vmVendor}, HardwareID: platform.ProductUUID},
+		},
 	}
 }
 
