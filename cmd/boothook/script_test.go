@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -10,14 +10,16 @@ import (
 
 // TestMain lets the scripts call the tool as a program of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"boothook": func() {
-			os.Exit(Main(context.Background(), env{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
-		},
-	})
+	testscript.Main(m, map[string]func(){"boothook": main})
 }
 
 // Each script in testdata/script is one behaviour of the command line.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Condition: func(name string) (bool, error) {
+		if name != "bash-completion" {
+			return false, fmt.Errorf("no condition %q", name)
+		}
+		_, err := os.Stat("/usr/share/bash-completion/bash_completion")
+		return err == nil, nil
+	}})
 }

@@ -1,4 +1,4 @@
-package main
+package lint
 
 import (
 	"errors"
@@ -9,16 +9,9 @@ import (
 	"boothook/netboot/yaml"
 )
 
-// A located problem also has a column, 1-based, where the part is YAML; the
-// agent's reader does without, for the bytes that it would cost.
-type located struct {
-	instance.Problem
-	Column int `json:"column,omitempty"`
-}
-
 // withColumns finds the columns of the problems in YAML parts, and puts the
 // problems in the order of parts and lines.
-func withColumns(problems []instance.Problem, parts []userdata.Part) []located {
+func withColumns(problems []instance.Problem, parts []userdata.Part) []Finding {
 	columns := map[string]map[int]int{}
 	order := map[string]int{}
 	for i, p := range parts {
@@ -28,11 +21,11 @@ func withColumns(problems []instance.Problem, parts []userdata.Part) []located {
 			columns[key] = columnsOf(p.Body)
 		}
 	}
-	var out []located
+	var out []Finding
 	for _, p := range problems {
-		out = append(out, located{p, columns[p.Origin+"\x00"+p.Part][p.Line]})
+		out = append(out, Finding{p, columns[p.Origin+"\x00"+p.Part][p.Line]})
 	}
-	slices.SortStableFunc(out, func(a, b located) int {
+	slices.SortStableFunc(out, func(a, b Finding) int {
 		if d := order[a.Origin+"\x00"+a.Part] - order[b.Origin+"\x00"+b.Part]; d != 0 {
 			return d
 		}

@@ -1,4 +1,4 @@
-package main
+package lint
 
 import (
 	"context"
@@ -8,30 +8,34 @@ import (
 	"strconv"
 	"strings"
 
+	"boothook/cmd/boothook/includes"
 	"boothook/injector"
 	"boothook/injector/plan"
 	"boothook/injector/root"
 	"boothook/netboot/instance"
 )
 
-// lintRoot plans a document for the root in dir, and checks what would be
-// written there against what reads it. Nothing of the root is run.
-func lintRoot(ctx context.Context, dir, file string, doc []byte, fetch bool) ([]instance.Problem, error) {
-	r, err := root.Open(dir)
+// unnamed is the instance-id of a root that is planned for.
+const unnamed = "i-by-hand"
+
+// lintRoot plans a document for the root of the request, and checks what would
+// be written there against what reads it. Nothing of the root is run.
+func lintRoot(ctx context.Context, request Request) ([]instance.Problem, error) {
+	r, err := root.Open(request.Root)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
 	var get injector.Getter
-	if fetch {
-		get = webGetter{}
+	if request.Fetch {
+		get = includes.Getter{}
 	}
-	prepared := injector.Prepare(ctx, instance.Instance{Source: "none", ID: defaultID, UserData: doc}, get)
+	prepared := injector.Prepare(ctx, instance.Instance{Source: "none", ID: unnamed, UserData: request.Document}, get)
 	result := injector.Inject(ctx, r, prepared, injector.Options{
 		DryRun: true, NoHooks: true, Get: get,
 		NewHostKey: func(string, string) (private, public []byte, err error) { return []byte("-"), []byte("-"), nil },
 	})
-	l := &rootLint{root: r, init: r.InitOf("/sbin/init"), version: systemdOf(r), plan: result.Plan, doc: string(doc)}
+	l := &rootLint{root: r, init: r.InitOf("/sbin/init"), version: systemdOf(r), plan: result.Plan, doc: string(request.Document)}
 	l.files()
 	l.units(ctx)
 	var found []instance.Problem
@@ -40,7 +44,7 @@ func lintRoot(ctx context.Context, dir, file string, doc []byte, fetch bool) ([]
 			continue // of the run as a whole, which there will not be
 		}
 		if rest, ok := strings.CutPrefix(p.Origin, "user-data"); ok {
-			p.Origin = file + rest // as lint's own decoding calls it
+			p.Origin = request.Name + rest // as lint's own decoding calls it
 		}
 		found = append(found, p)
 	}

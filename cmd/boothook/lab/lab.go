@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -35,8 +35,8 @@ var errNotAsked = errors.New("no login")
 
 // A lab is everything around one boot.
 type lab struct {
-	o       *bootOptions
-	e       env
+	o       *Options
+	log     io.Writer
 	dir     string
 	disk    string
 	efiVars string // empty: a BIOS
@@ -51,17 +51,28 @@ type lab struct {
 	requests []simulate.Entry
 }
 
+// Boot boots once, in a directory for the files of the run, and tells the
+// progress on log.
+func Boot(ctx context.Context, o *Options, dir string, log io.Writer) (*Result, error) {
+	l, err := newLab(ctx, o, dir, log)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	return l.boot(ctx)
+}
+
 // newLab sets the stage: disk, network, key and services.
-func newLab(ctx context.Context, e env, o *bootOptions, dir string) (_ *lab, err error) {
-	l := &lab{o: o, e: e, dir: dir, disk: o.disk}
+func newLab(ctx context.Context, o *Options, dir string, log io.Writer) (_ *lab, err error) {
+	l := &lab{o: o, log: log, dir: dir, disk: o.Disk}
 	if l.disk == "" {
 		l.disk = filepath.Join(dir, "disk.img")
 	}
 	if err := l.makeDisk(); err != nil {
 		return nil, err
 	}
-	if l.accel = vm.Accel(o.accel); l.accel == auto {
-		if l.accel, err = vm.ChooseAccel(ctx, o.cache, o.kernel); err != nil {
+	if l.accel = o.Accel; l.accel == Auto {
+		if l.accel, err = vm.ChooseAccel(ctx, o.Cache, o.Kernel); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +80,7 @@ func newLab(ctx context.Context, e env, o *bootOptions, dir string) (_ *lab, err
 		return nil, err
 	}
 	hosts := map[string]string{}
-	for _, name := range o.names {
+	for _, name := range o.Names {
 		hosts[name] = vm.ServerAddress
 	}
 	if l.network, err = vm.NewNetwork(ctx, dir, hosts); err != nil {
@@ -85,24 +96,24 @@ func newLab(ctx context.Context, e env, o *bootOptions, dir string) (_ *lab, err
 // makeDisk gives the guest a disk to write to, unless it has one already.
 func (l *lab) makeDisk() error {
 	_, err := os.Stat(l.disk)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && l.o.disk == "" {
-		err = vm.CopyDisk(l.o.image, l.disk)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && l.o.Disk == "" {
+		err = vm.CopyDisk(l.o.Image, l.disk)
 	}
 	if err != nil {
 		return err
 	}
-	if l.root, err = vm.FindRoot(l.disk); err != nil || !l.o.efi && l.o.arch != vm.ARM64 {
+	if l.root, err = vm.FindRoot(l.disk); err != nil || !l.o.EFI && l.o.Arch != vm.ARM64 {
 		return err
 	}
 	l.efiVars = l.disk + ".efivars"
-	return vm.MakeEFIVars(l.efiVars, l.o.arch)
+	return vm.MakeEFIVars(l.efiVars, l.o.Arch)
 }
 
 // serve starts the metadata service and the file server.
 func (l *lab) serve(ctx context.Context) error {
 	ctx, l.stop = context.WithCancel(ctx)
-	if !l.o.noMetadata {
-		machine := l.o.machine
+	if !l.o.NoMetadata {
+		machine := l.o.Machine
 		machine.PublicKeys = append(machine.PublicKeys, l.key.Public)
 		metadata := simulate.Server{Handler: simulate.EC2{Machine: machine}, Log: func(r simulate.Entry) {
 			l.mu.Lock()
@@ -113,10 +124,10 @@ func (l *lab) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	if l.o.www == "" {
+	if l.o.WWW == "" {
 		return nil
 	}
-	files := simulate.Server{Handler: http.FileServer(http.Dir(l.o.www))}
+	files := simulate.Server{Handler: http.FileServer(http.Dir(l.o.WWW))}
 	return l.run(ctx, files, net.JoinHostPort(vm.ServerAddress, "80"))
 }
 
@@ -132,7 +143,7 @@ func (l *lab) run(ctx context.Context, s simulate.Server, address string) error 
 
 func (l *lab) complain(who string, err error) {
 	if err != nil {
-		fmt.Fprintf(l.e.stderr, "boothook: %s: %v\n", who, err)
+		fmt.Fprintf(l.log, "boothook: %s: %v\n", who, err)
 	}
 }
 
@@ -147,47 +158,47 @@ func (l *lab) close() {
 
 // words are the kernel's: the root, a console to read, and what was asked.
 func (l *lab) words() []string {
-	root := l.o.root
+	root := l.o.Root
 	if root == "" {
 		root = l.root.Device()
 	}
-	words := []string{"root=" + root, "console=" + l.o.arch.Console()}
+	words := []string{"root=" + root, "console=" + l.o.Arch.Console()}
 	if l.accel == vm.TCG {
 		words = append(words, "mitigations=off") // twice as fast when emulated
 	}
-	return append(words, strings.Fields(l.o.appendWords)...)
+	return append(words, l.o.Words...)
 }
 
 // boot boots once and collects what happened.
-func (l *lab) boot(ctx context.Context) (*bootResult, error) {
+func (l *lab) boot(ctx context.Context) (*Result, error) {
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	machine := vm.Machine{
-		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.kernel, Initrd: l.o.initrd,
-		EFIVars: l.efiVars, MicroVM: l.o.microVM, Words: l.words(), Accel: l.accel, Arch: l.o.arch, MemoryMB: l.o.memory, Probe: l.o.ports,
+		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.Kernel, Initrd: l.o.Initrd,
+		EFIVars: l.efiVars, MicroVM: l.o.MicroVM, Words: l.words(), Accel: l.accel, Arch: l.o.Arch, MemoryMB: l.o.MemoryMB, Probe: l.o.Ports,
 	}
-	if !l.o.noSign && !l.o.microVM {
-		machine.DMI = vm.EC2(l.o.machine.InstanceID)
+	if !l.o.NoHardwareID && !l.o.MicroVM {
+		machine.DMI = vm.EC2(l.o.Machine.InstanceID)
 	}
 	guest, err := vm.Start(ctx, machine)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { cut(); <-guest.Done() }()
-	fmt.Fprintf(l.e.stderr, "boothook: boot with %s, in a network namespace that has %s:\n%s\n", l.accel, vm.TapName, guest.Command)
-	r := &bootResult{guest: guest, ports: l.o.ports}
-	if len(l.o.script) > 0 {
+	fmt.Fprintf(l.log, "boothook: boot with %s, in a network namespace that has %s:\n%s\n", l.accel, vm.TapName, guest.Command)
+	r := &Result{guest: guest, ports: l.o.Ports}
+	if len(l.o.Script) > 0 {
 		r.checkErr = errNotAsked
 	}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
-		r.stages = follow(guest.Console, l.e.stderr)
+		r.stages = follow(guest.Console, l.log)
 	}()
 	if err := l.settle(ctx, guest, r); err != nil {
 		return nil, errors.Join(err, l.lastWords(guest))
 	}
-	progress(l.e.stderr, guest.Console.Elapsed(), "power off")
+	progress(l.log, guest.Console.Elapsed(), "power off")
 	if err := guest.PowerOff(ctx); err != nil {
 		return nil, err
 	}
@@ -200,22 +211,22 @@ func (l *lab) boot(ctx context.Context) (*bootResult, error) {
 
 // settle waits until the guest is up and its late jobs are done, and asks it
 // what only the running system knows.
-func (l *lab) settle(ctx context.Context, guest *vm.Guest, r *bootResult) error {
+func (l *lab) settle(ctx context.Context, guest *vm.Guest, r *Result) error {
 	if _, err := guest.Console.Wait(ctx, " login:"); err != nil {
 		return err
 	}
 	grace, cancel := context.WithTimeout(ctx, bannerGrace)
 	defer cancel()
-	banner, err := guest.Prober.Wait(grace, l.o.ports...)
+	banner, err := guest.Prober.Wait(grace, l.o.Ports...)
 	if err != nil {
 		return ctx.Err() // no sshd on a watched port: said in the summary
 	}
-	progress(l.e.stderr, banner.At, fmt.Sprintf("port %d speaks: %s", banner.Port, banner.Text))
+	progress(l.log, banner.At, fmt.Sprintf("port %d speaks: %s", banner.Port, banner.Text))
 	ctx, cancel = context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	login := vm.Login{Network: l.network, Key: l.key, User: l.o.user, Port: banner.Port}
-	if l.o.key != "" {
-		login.Key = vm.Key{Path: l.o.key}
+	login := vm.Login{Network: l.network, Key: l.key, User: l.o.User, Port: banner.Port}
+	if l.o.Key != "" {
+		login.Key = vm.Key{Path: l.o.Key}
 	}
 	l.ask(ctx, login, r)
 	return nil
@@ -223,7 +234,7 @@ func (l *lab) settle(ctx context.Context, guest *vm.Guest, r *bootResult) error 
 
 // ask logs in and collects what only the running system knows. A guest that
 // does not let us in has booted all the same.
-func (l *lab) ask(ctx context.Context, login vm.Login, r *bootResult) {
+func (l *lab) ask(ctx context.Context, login vm.Login, r *Result) {
 	var text []byte
 	text, r.loginErr = login.Run(ctx, "systemctl is-system-running --wait >/dev/null 2>&1; sudo -n cat "+report.RunPath+" 2>/dev/null || true")
 	if r.loginErr != nil {
@@ -242,13 +253,13 @@ func (l *lab) ask(ctx context.Context, login vm.Login, r *bootResult) {
 	if r.loginErr == nil {
 		r.sshd, r.loginErr = login.Run(ctx, "sudo -n journalctl -b -u ssh -o cat --no-pager | grep 'Server listening' || true")
 	}
-	if r.loginErr == nil && len(l.o.script) > 0 {
-		r.checked, r.checkErr = login.Run(ctx, string(l.o.script))
+	if r.loginErr == nil && len(l.o.Script) > 0 {
+		r.checked, r.checkErr = login.Run(ctx, string(l.o.Script))
 	}
 }
 
 // readReport reads what the agent left on the disk, for want of a login.
-func (l *lab) readReport(ctx context.Context, r *bootResult) error {
+func (l *lab) readReport(ctx context.Context, r *Result) error {
 	if r.asked {
 		return nil
 	}
@@ -268,7 +279,7 @@ func (l *lab) lastWords(guest *vm.Guest) error {
 	const last = 20
 	lines := guest.Console.Lines()
 	for _, line := range lines[max(0, len(lines)-last):] {
-		if _, err := fmt.Fprintf(l.e.stderr, "%9.3f %s\n", line.At.Seconds(), line.Text); err != nil {
+		if _, err := fmt.Fprintf(l.log, "%9.3f %s\n", line.At.Seconds(), line.Text); err != nil {
 			return err
 		}
 	}

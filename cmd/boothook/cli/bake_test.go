@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func handmade(t *testing.T) (initrd, agent string) {
 		t.Fatal(err)
 	}
 	agent = filepath.Join(filepath.Dir(initrd), "boothook-agent")
-	build := exec.Command("go", "build", "-o", agent, "../../initramfs/bake/testdata/witness")
+	build := exec.Command("go", "build", "-o", agent, "../../../initramfs/bake/testdata/witness")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -35,39 +35,39 @@ func handmade(t *testing.T) (initrd, agent string) {
 	return initrd, agent
 }
 
-func bakeCommand(t *testing.T, want int, args ...string) (stdout, stderr string) {
+func runBake(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
-	var out, errs bytes.Buffer
-	if got := Main(t.Context(), env{strings.NewReader(""), &out, &errs}, append([]string{"bake"}, args...)); got != want {
-		t.Fatalf("bake %q: exit status %d, want %d\n%s%s", args, got, want, &out, &errs)
+	stdout, stderr, status := runTool(t, "", append([]string{"bake"}, args...)...)
+	if status != want {
+		t.Fatalf("bake %q: exit status %d, want %d\n%s%s", args, status, want, stdout, stderr)
 	}
-	return out.String(), errs.String()
+	return stdout, stderr
 }
 
 func TestBakeCommand(t *testing.T) {
 	initrd, agent := handmade(t)
 	baked, undone := initrd+".baked", initrd+".undone"
 
-	out, _ := bakeCommand(t, 0, "--initrd", initrd, "--out", baked, "--agent", agent, "--cmdline", "boothook.source=ec2", "--compress", "zstd")
+	out, _ := runBake(t, 0, "--initrd", initrd, "--out", baked, "--agent", agent, "--cmdline", "boothook.source=ec2", "--compress", "zstd")
 	for _, want := range []string{"made by a shell script", "segment 0 at byte 0: none", ", zstd:", "/etc/boothook/cmdline", "The next regeneration"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in what it says:\n%s", want, out)
 		}
 	}
-	out, _ = bakeCommand(t, 0, "--initrd", baked, "--check")
-	if !strings.Contains(out, "boothook devel is baked in") || !strings.Contains(out, "early and late") {
+	out, _ = runBake(t, 0, "--initrd", baked, "--check")
+	if !strings.Contains(out, "boothook test is baked in") || !strings.Contains(out, "early and late") {
 		t.Errorf("check says:\n%s", out)
 	}
-	_, hint := bakeCommand(t, 1, "--initrd", baked, "--out", undone, "--agent", agent)
+	_, hint := runBake(t, 1, "--initrd", baked, "--out", undone, "--agent", agent)
 	if !strings.Contains(hint, "--replace") {
 		t.Errorf("no hint: %s", hint)
 	}
-	out, _ = bakeCommand(t, 0, "--initrd", baked, "--out", undone, "--agent", agent, "--replace", "--json", "--extra", "none")
+	out, _ = runBake(t, 0, "--initrd", baked, "--out", undone, "--agent", agent, "--replace", "--json", "--extra", "none")
 	var rep bake.Report
 	if err := json.Unmarshal([]byte(out), &rep); err != nil || !rep.Replaced || rep.Compression != archive.None {
 		t.Errorf("%v: %s", err, out)
 	}
-	bakeCommand(t, 0, "--initrd", baked, "--undo", "--out", undone)
+	runBake(t, 0, "--initrd", baked, "--undo", "--out", undone)
 	a, err := os.ReadFile(initrd)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestBakeCommand(t *testing.T) {
 	if b, err := os.ReadFile(undone); err != nil || !bytes.Equal(a, b) {
 		t.Errorf("undone differs: %v", err)
 	}
-	if out, _ := bakeCommand(t, 0, "--initrd", undone, "--check"); !strings.Contains(out, "not baked in") {
+	if out, _ := runBake(t, 0, "--initrd", undone, "--check"); !strings.Contains(out, "not baked in") {
 		t.Errorf("check says:\n%s", out)
 	}
 }
@@ -91,11 +91,11 @@ func TestBakeUsage(t *testing.T) {
 		{"--initrd", initrd, "--out", "x", "--module-names", "a"},
 		{"--no-such-flag"},
 	} {
-		bakeCommand(t, 2, args...)
+		runBake(t, 2, args...)
 	}
-	bakeCommand(t, 1, "--initrd", initrd, "--out", initrd, "--agent", agent)
-	bakeCommand(t, 1, "--initrd", initrd, "--out", initrd+".x", "--agent", "/nonexistent")
-	if _, help := bakeCommand(t, 0, "--help"); !strings.Contains(help, "Examples:") {
+	runBake(t, 1, "--initrd", initrd, "--out", initrd, "--agent", agent)
+	runBake(t, 1, "--initrd", initrd, "--out", initrd+".x", "--agent", "/nonexistent")
+	if help, _ := runBake(t, 0, "--help"); !strings.Contains(help, "Examples:") {
 		t.Errorf("help:\n%s", help)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"boothook/netboot/simulate"
 )
 
-// A bootResult is what is known of a boot when the guest is off again.
-type bootResult struct {
+// A Result is what is known of a boot when the guest is off again.
+type Result struct {
 	guest    *vm.Guest
 	ports    []int
 	stages   []vm.Line
@@ -31,8 +31,8 @@ type bootResult struct {
 	checkErr error
 }
 
-// print tells what happened, and fails if boothook did.
-func (r *bootResult) print(w io.Writer) error {
+// Print tells what happened, and fails if boothook did.
+func (r *Result) Print(w io.Writer) error {
 	fmt.Fprintln(w, "\nwhat happened")
 	fmt.Fprintln(w, "=============")
 	if r.report != nil {
@@ -65,7 +65,7 @@ func (r *bootResult) print(w io.Writer) error {
 }
 
 // printPorts tells what the watched ports spoke.
-func (r *bootResult) printPorts(w io.Writer) {
+func (r *Result) printPorts(w io.Writer) {
 	for _, port := range r.ports {
 		if spoke := r.guest.Prober.Banners(port); len(spoke) > 0 {
 			fmt.Fprintf(w, "port %d: %s at %.3f s\n", port, spoke[0].Text, spoke[0].At.Seconds())

@@ -1,10 +1,9 @@
-package main
+package cli
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -23,10 +22,14 @@ func TestServe(t *testing.T) {
 	defer cancel()
 	out, stdout := io.Pipe()
 	var log bytes.Buffer
-	done := make(chan error, 1)
+	done := make(chan int, 1)
 	go func() {
-		done <- runServe(ctx, env{strings.NewReader("#!/bin/sh\n"), stdout, &log},
-			[]string{"--cloud", "openstack", "--instance-id", "u-1", "--user-data", "-", "--key", keys, "--key", "ssh-rsa CCCC three"})
+		tool := New("test")
+		tool.SetIn(strings.NewReader("#!/bin/sh\n"))
+		tool.SetOut(stdout)
+		tool.SetErr(&log)
+		done <- Main(ctx, tool, []string{"serve", "--cloud", "openstack", "--instance-id", "u-1", "--user-data", "-",
+			"--key", keys, "--key", "ssh-rsa CCCC three"})
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -48,8 +51,8 @@ func TestServe(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("after an interrupt: %v", err)
+	if status := <-done; status != 0 {
+		t.Errorf("after an interrupt: exit status %d", status)
 	}
 	if !strings.Contains(log.String(), "GET /openstack/latest/user_data: 200, 10 bytes") {
 		t.Errorf("the log: %s", &log)
@@ -58,13 +61,11 @@ func TestServe(t *testing.T) {
 
 func TestServeUsage(t *testing.T) {
 	for _, args := range [][]string{{"--cloud", "nimbus"}, {"extra"}, {"--launch-index", "x"}, {"--key", "/nonexistent"}} {
-		e := env{strings.NewReader(""), io.Discard, io.Discard}
-		if err := runServe(t.Context(), e, args); !errors.Is(err, errUsage) {
-			t.Errorf("%q: %v, want a usage error", args, err)
+		if _, stderr, status := runTool(t, "", append([]string{"serve"}, args...)...); status != 2 {
+			t.Errorf("%q: exit status %d, want 2: %s", args, status, stderr)
 		}
 	}
-	e := env{strings.NewReader(""), io.Discard, io.Discard}
-	if err := runServe(t.Context(), e, []string{"--user-data", "/nonexistent"}); err == nil || errors.Is(err, errUsage) {
-		t.Errorf("a missing file: %v", err)
+	if _, stderr, status := runTool(t, "", "serve", "--user-data", "/nonexistent"); status != 1 {
+		t.Errorf("a missing file: exit status %d, want 1: %s", status, stderr)
 	}
 }

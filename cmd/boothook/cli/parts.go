@@ -1,21 +1,18 @@
-package main
+package cli
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
-	"time"
 
+	"github.com/spf13/cobra"
+
+	"boothook/cmd/boothook/includes"
 	"boothook/injector/userdata"
 )
 
@@ -31,9 +28,6 @@ fetched: http and https addresses, and files of this machine.
 The exit status is 1 when FILE cannot be read or not one part of it can be
 used; a bad part among good ones is an error in the list, and status 0.
 "boothook lint" is stricter.`
-
-// fetchTimeout bounds the fetching of one address.
-const fetchTimeout = 10 * time.Second
 
 var errNothingUsable = errors.New("no part can be used")
 
@@ -55,107 +49,52 @@ type partEntry struct {
 	Error        *string `json:"error"`
 }
 
-func runParts(ctx context.Context, e env, args []string) error {
-	fs := newFlags(e, "parts", "parts [--json] [--fetch] FILE|-", partsHelp)
-	asJSON := fs.Bool("json", false, "print JSON")
-	fetch := fs.Bool("fetch", false, "fetch what #include names")
-	origin := fs.String("origin", "user-data", "what to call the document")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usagef("%v", err)
+// A partsCommand is what "boothook parts" was asked for.
+type partsCommand struct {
+	json, fetch bool
+	origin      string
+}
+
+func newParts() *cobra.Command {
+	var p partsCommand
+	cmd := &cobra.Command{
+		Use:               "parts [flags] FILE|-",
+		Short:             "list the parts of user-data",
+		Long:              partsHelp,
+		Args:              exactlyOneFile,
+		ValidArgsFunction: oneFile,
+		RunE:              func(cmd *cobra.Command, args []string) error { return p.run(cmd, args[0]) },
 	}
-	if fs.NArg() != 1 {
-		return usagef("parts: exactly one FILE is needed")
-	}
-	doc, err := readDocument(e, fs.Arg(0))
+	flags := cmd.Flags()
+	flags.BoolVar(&p.json, "json", false, "print JSON")
+	flags.BoolVar(&p.fetch, "fetch", false, "fetch what #include names")
+	flags.StringVar(&p.origin, "origin", "user-data", "what to call the `document`")
+	completesNothing(cmd, "origin")
+	return cmd
+}
+
+func (p *partsCommand) run(cmd *cobra.Command, file string) error {
+	doc, err := readDocument(cmd, file)
 	if err != nil {
 		return fmt.Errorf("parts: %w", err)
 	}
-	decoded := decodeAll(ctx, doc, *origin, *fetch)
+	decoded := includes.Decode(cmd.Context(), doc, p.origin, p.fetch)
 	list := listParts(decoded)
-	if *asJSON {
-		out := json.NewEncoder(e.stdout)
+	if p.json {
+		out := json.NewEncoder(cmd.OutOrStdout())
 		out.SetEscapeHTML(false)
 		out.SetIndent("", "  ")
 		err = out.Encode(list)
 	} else {
-		err = list.writeTable(e.stdout)
+		err = list.writeTable(cmd.OutOrStdout())
 	}
 	if err != nil {
-		return fmt.Errorf("parts %s: %w", fs.Arg(0), err)
+		return fmt.Errorf("parts %s: %w", file, err)
 	}
 	if !usable(decoded) {
-		return fmt.Errorf("parts %s: %w", fs.Arg(0), errNothingUsable)
+		return fmt.Errorf("parts %s: %w", file, errNothingUsable)
 	}
 	return nil
-}
-
-// readDocument reads a file, or standard input for "-".
-func readDocument(e env, name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(e.stdin)
-	}
-	return os.ReadFile(name)
-}
-
-// decodeAll decodes doc and, if fetch is set, everything it includes.
-func decodeAll(ctx context.Context, doc []byte, origin string, fetch bool) userdata.Decoded {
-	limits := userdata.DefaultLimits()
-	answers := map[string]userdata.Answer{}
-	for {
-		decoded := userdata.Decode(doc, origin, answers, limits)
-		if !fetch || len(decoded.Wants) == 0 {
-			return decoded
-		}
-		for _, w := range decoded.Wants {
-			body, err := fetchDocument(ctx, w.URL, int64(limits.Total))
-			answers[w.URL] = userdata.Answer{Body: body, Err: err}
-		}
-	}
-}
-
-// fetchDocument reads a file of this machine or fetches over http, and gives
-// up beyond most bytes.
-func fetchDocument(ctx context.Context, url string, most int64) ([]byte, error) {
-	var in io.ReadCloser
-	switch scheme, rest, ok := strings.Cut(url, "://"); {
-	case ok && (scheme == "http" || scheme == "https"):
-		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return nil, err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		in = resp.Body
-		if resp.StatusCode != http.StatusOK {
-			in.Close()
-			return nil, fmt.Errorf("the server says %s", resp.Status)
-		}
-	case ok && scheme != "file":
-		return nil, fmt.Errorf("addresses with %s:// are not fetched", scheme)
-	default:
-		name := url
-		if ok {
-			name = rest
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		in = f
-	}
-	defer in.Close()
-	body, err := io.ReadAll(io.LimitReader(in, most+1))
-	if err == nil && int64(len(body)) > most {
-		err = userdata.ErrLimit
-	}
-	return body, err
 }
 
 // usable reports whether a part of decoded, or one still to be fetched, can

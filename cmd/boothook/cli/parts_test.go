@@ -1,8 +1,6 @@
-package main
+package cli
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,14 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// runTool runs the tool and gives what it printed and its exit status.
-func runTool(t *testing.T, stdin string, args ...string) (stdout, stderr string, status int) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	status = Main(context.Background(), env{strings.NewReader(stdin), &out, &errs}, args)
-	return out.String(), errs.String(), status
-}
 
 func TestPartsTable(t *testing.T) {
 	out, _, status := runTool(t, "#cloud-config-archive\n- \"#!/bin/sh\"\n- filename: web.cfg\n  launch-index: 3\n  content: \"#cloud-config\"\n- type: x\n  content: y\n", "parts", "-")
