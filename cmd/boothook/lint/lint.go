@@ -7,6 +7,7 @@ package lint
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"boothook/cmd/boothook/includes"
 	"boothook/injector/cloudconfig"
@@ -50,10 +51,19 @@ func Check(ctx context.Context, r Request) (Findings, error) {
 		if err != nil {
 			return Findings{}, err
 		}
-		said := problems
-		problems = append(problems, slices.DeleteFunc(planned, func(p instance.Problem) bool { return slices.Contains(said, p) })...)
+		problems = append(slices.DeleteFunc(problems, func(p instance.Problem) bool {
+			return slices.ContainsFunc(planned, func(q instance.Problem) bool { return repeats(q, p) })
+		}), planned...)
 	}
 	return Findings{file: r.Name, several: len(decoded.Parts) > 1, List: withColumns(problems, decoded.Parts)}, nil
+}
+
+// repeats says that a problem of the plan says all that another one does: the
+// parts were read twice, once by themselves and once for the root.
+func repeats(planned, p instance.Problem) bool {
+	said := planned.Message
+	planned.Message, p.Message = "", strings.TrimSpace(p.Message)
+	return strings.Contains(said, p.Message) && planned == instance.Problem{Origin: p.Origin, Part: p.Part, Line: p.Line, Warning: p.Warning}
 }
 
 func (r *Request) decode(ctx context.Context) userdata.Decoded {
