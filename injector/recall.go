@@ -24,7 +24,7 @@ func Recall(r *root.Root, o *Options, mine func(*instance.Instance) bool) *insta
 	if err != nil {
 		return nil
 	}
-	known, base := state.Read(r), state.Base(o.below(&facts))
+	known, base := state.Read(r), state.Base(configBelow(&facts, o.CloudConfig))
 	settled := slices.ContainsFunc(o.HardwareIDs, func(id string) bool { return known.Settled(id, base) })
 	if !settled || !mine(&known.Record.Instance) {
 		return nil

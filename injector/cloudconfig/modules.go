@@ -45,7 +45,7 @@ type Result struct {
 	// RandomSeed is for the kernel's random pool; once per instance.
 	RandomSeed []byte
 	// Services is what is to become of services, for package jobs to plan.
-	Services []jobs.Wish
+	Services []jobs.ServiceAction
 	Problems []instance.Problem
 }
 

@@ -16,7 +16,7 @@ func services(b *builder) {
 		case jobs.Enable, jobs.Disable, jobs.Mask, jobs.Target:
 			why := e.Value.why("boothook")
 			for _, name := range b.strings("boothook: "+do, e.Value) {
-				b.result.Services = append(b.result.Services, jobs.Wish{Do: do, Name: name, Why: &why})
+				b.result.Services = append(b.result.Services, jobs.ServiceAction{Do: do, Name: name, Why: &why})
 			}
 		default:
 			b.warn(e.Key, "boothook: %q is not known; there are enable, disable, mask and target", do)

@@ -22,12 +22,12 @@ type Context struct {
 	// VendorPrefix is a command through which vendor scripts are run:
 	// vendor_data.prefix of the cloud-config.
 	VendorPrefix []string
-	// Wishes are about services; Planned, the steps that stand already, and
-	// Root, which must be there when there are wishes, say what services are.
+	// Services is what is to become of services; Planned, the steps that stand
+	// already, and Root, which must be there if anything is, say what they are.
 	// Root also says what an earlier instance has left.
-	Wishes  []Wish
-	Planned []plan.Step
-	Root    Reader
+	Services []ServiceAction
+	Planned  []plan.Step
+	Root     Reader
 }
 
 // A Result is what the parts come to.
@@ -55,7 +55,7 @@ func Plan(ctx Context, parts, vendor []userdata.Part) Result {
 		b.planMountEvent(jobs)
 		b.planHookEvent(jobs)
 	}
-	b.wishes()
+	b.services()
 	b.late()
 	if ctx.DisableCloudInit && ctx.Facts.HasCloudInit {
 		b.disableCloudInit()

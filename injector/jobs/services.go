@@ -8,7 +8,7 @@ import (
 	"boothook/injector/userdata"
 )
 
-// What a Wish may ask for.
+// What a ServiceAction may be.
 const (
 	// Enable starts a service with the boot: under systemd as its [Install]
 	// section says, elsewhere in the default runlevel, behind all others.
@@ -23,9 +23,9 @@ const (
 	Target = "target"
 )
 
-// A Wish is what cloud-config says of a service that is in the root or is
-// written by the same user-data, or of the target to boot to.
-type Wish struct {
+// A ServiceAction is what cloud-config asks for a service that is in the root or
+// is written by the same user-data, or for the target to boot to.
+type ServiceAction struct {
 	Do, Name string
 	Why      *plan.Why
 }
@@ -39,10 +39,10 @@ type Reader interface {
 const (
 	// maxUnit bounds a unit or inittab that is read, in bytes.
 	maxUnit = 1 << 20
-	// maxWishes bounds the services of one cloud-config, those included that
+	// maxServices bounds the services of one cloud-config, those included that
 	// Also= adds.
-	maxWishes = 1024
-	// presets has the wishes once more for a root that systemd takes to be on
+	maxServices = 1024
+	// presets has the actions once more for a root that systemd takes to be on
 	// its first boot (a machine-id of "uninitialized"): there the presets
 	// overrule the links.
 	presets = "/etc/systemd/system-preset/10-boothook.preset"
@@ -51,23 +51,23 @@ const (
 // nothing is said of a service that is not there to be disabled.
 const nothing = "nothing starts it here"
 
-// wishes plans what becomes of services. What cannot be done is a problem.
-func (b *builder) wishes() {
-	for i := 0; i < len(b.Wishes) && i < maxWishes; i++ { // systemd's Also= adds to them
-		w := &b.Wishes[i]
+// services plans what becomes of services. What cannot be done is a problem.
+func (b *builder) services() {
+	for i := 0; i < len(b.Services) && i < maxServices; i++ { // systemd's Also= adds to them
+		action := &b.Services[i]
 		problem := "is no name of a service"
-		if isServiceName(w.Name) {
-			if problem = b.wish(w); problem == "" && w.Do != Mask && w.Do != Target {
-				b.preset += w.Do + " " + w.Name + "\n"
+		if isServiceName(action.Name) {
+			if problem = b.service(action); problem == "" && action.Do != Mask && action.Do != Target {
+				b.preset += action.Do + " " + action.Name + "\n"
 			}
 		}
 		if problem != "" {
-			b.fail(&userdata.Part{Name: w.Why.Part, Origin: w.Why.Origin}, w.Why.Line, w.Do+" "+w.Name+": "+problem)
+			b.fail(&userdata.Part{Name: action.Why.Part, Origin: action.Why.Origin}, action.Why.Line, action.Do+" "+action.Name+": "+problem)
 			b.result.Problems[len(b.result.Problems)-1].Warning = problem == nothing
 		}
 	}
 	if b.preset != "" && b.Facts.Init == plan.Systemd {
-		b.put(&b.Wishes[0], plan.File, presets, b.preset)
+		b.put(&b.Services[0], plan.File, presets, b.preset)
 		b.whole()
 	}
 }
@@ -76,10 +76,10 @@ func isServiceName(s string) bool {
 	return s != "" && s[0] != '.' && !strings.ContainsAny(s, "/\x00\n ")
 }
 
-// put plans a step for a wish: a link to text, the removal of what is there, or
+// put plans a step for an action: a link to text, the removal of what is there, or
 // a file to whose end text is added.
-func (b *builder) put(w *Wish, kind plan.Kind, at, text string) {
-	s := plan.Step{Kind: kind, Path: at, Why: *w.Why}
+func (b *builder) put(action *ServiceAction, kind plan.Kind, at, text string) {
+	s := plan.Step{Kind: kind, Path: at, Why: *action.Why}
 	switch kind {
 	case plan.Link:
 		s.Target = text
@@ -92,54 +92,54 @@ func (b *builder) put(w *Wish, kind plan.Kind, at, text string) {
 // whole makes a file of the last step, for all that is there.
 func (b *builder) whole() { b.result.Steps[len(b.result.Steps)-1].Append = false }
 
-// wish plans one, and says why it cannot.
-func (b *builder) wish(w *Wish) string {
+// service plans one action, and says why it cannot.
+func (b *builder) service(action *ServiceAction) string {
 	init := b.Facts.Init
 	if init == plan.Systemd {
-		return b.systemdWish(w)
+		return b.systemdService(action)
 	}
-	w.Name = strings.TrimSuffix(w.Name, ".service")
-	if w.Do == Target {
-		return b.runlevel(w)
+	action.Name = strings.TrimSuffix(action.Name, ".service")
+	if action.Do == Target {
+		return b.runlevel(action)
 	}
-	base, file, start := "/etc", "/etc/init.d/"+w.Name, ""
+	base, file, start := "/etc", "/etc/init.d/"+action.Name, ""
 	switch init {
 	case plan.Upstart:
-		if w.Do == Enable {
+		if action.Do == Enable {
 			return "upstart starts every job that is there"
 		}
-		b.put(w, plan.File, upstartDir+"/"+w.Name+".override", "manual\n")
+		b.put(action, plan.File, upstartDir+"/"+action.Name+".override", "manual\n")
 		return ""
 	case plan.Sysvinit:
 	case plan.OpenRC:
 		base, start = "/etc/runlevels", "/etc/runlevels/default/"
 	case plan.Runit:
-		base, file, start = "/etc/runit/runsvdir", "/etc/sv/"+w.Name+"/run", runitDefault
+		base, file, start = "/etc/runit/runsvdir", "/etc/sv/"+action.Name+"/run", runitDefault
 	default:
 		return "init " + string(init) + " has no services"
 	}
-	links := b.links(base, w.Name)
-	if w.Do != Enable {
+	links := b.links(base, action.Name)
+	if action.Do != Enable {
 		if len(links) == 0 && init == plan.Runit { // Debian's also runs these
-			links, start = b.links("/etc", w.Name), ""
+			links, start = b.links("/etc", action.Name), ""
 		}
 		if len(links) == 0 {
 			return nothing
 		}
 		for _, l := range links {
-			b.put(w, plan.Remove, l, "")
+			b.put(action, plan.Remove, l, "")
 			if start == "" { // as update-rc.d does, so that it stays so
-				b.put(w, plan.Link, path.Dir(l)+"/K01"+w.Name, "../init.d/"+w.Name)
+				b.put(action, plan.Link, path.Dir(l)+"/K01"+action.Name, "../init.d/"+action.Name)
 			}
 		}
 	} else if _, ok := b.find(file); !ok {
 		return "there is no such service"
 	} else if start != "" {
-		b.put(w, plan.Link, start+w.Name, strings.TrimSuffix(file, "/run"))
+		b.put(action, plan.Link, start+action.Name, strings.TrimSuffix(file, "/run"))
 	} else if len(links) == 0 {
-		b.put(w, plan.File, legacyOrdering, "")
+		b.put(action, plan.File, legacyOrdering, "")
 		for _, level := range [...]string{"2", "3", "4", "5"} {
-			b.put(w, plan.Link, "/etc/rc"+level+".d/S98"+w.Name, "../init.d/"+w.Name)
+			b.put(action, plan.Link, "/etc/rc"+level+".d/S98"+action.Name, "../init.d/"+action.Name)
 		}
 	}
 	return ""
@@ -168,23 +168,23 @@ func (b *builder) links(base, name string) (found []string) {
 }
 
 // runlevel plans what inittab(5) and upstart's rc-sysinit start with.
-func (b *builder) runlevel(w *Wish) string {
-	if len(w.Name) != 1 || w.Name[0] < '1' || w.Name[0] > '5' {
+func (b *builder) runlevel(action *ServiceAction) string {
+	if len(action.Name) != 1 || action.Name[0] < '1' || action.Name[0] > '5' {
 		return "a runlevel is a number from 1 to 5"
 	}
 	switch b.Facts.Init {
 	case plan.Upstart:
-		b.put(w, plan.File, upstartDir+"/rc-sysinit.override", "env DEFAULT_RUNLEVEL="+w.Name+"\n")
+		b.put(action, plan.File, upstartDir+"/rc-sysinit.override", "env DEFAULT_RUNLEVEL="+action.Name+"\n")
 	case plan.Sysvinit:
 		text, _ := b.Root.ReadFileMax("/etc/inittab", maxUnit)
 		lines := strings.Split(string(text), "\n")
 		for i, line := range lines {
 			if f := strings.Split(line, ":"); len(f) > 3 && f[2] == "initdefault" && line[0] != '#' {
-				f[1] = w.Name
+				f[1] = action.Name
 				lines[i] = strings.Join(f, ":")
 			}
 		}
-		b.put(w, plan.File, "/etc/inittab", strings.Join(lines, "\n"))
+		b.put(action, plan.File, "/etc/inittab", strings.Join(lines, "\n"))
 		b.whole()
 	default:
 		return "init " + string(b.Facts.Init) + " has no numbered runlevels"
@@ -218,32 +218,32 @@ func (b *builder) find(file string) (body []byte, ok bool) {
 	return body, err == nil
 }
 
-// systemdWish plans the links that systemctl would make or take away.
-func (b *builder) systemdWish(w *Wish) string {
-	kind := path.Ext(w.Name)
-	if w.Do == Target {
+// systemdService plans the links that systemctl would make or take away.
+func (b *builder) systemdService(action *ServiceAction) string {
+	kind := path.Ext(action.Name)
+	if action.Do == Target {
 		if kind != ".target" {
-			if len(w.Name) == 1 {
-				w.Name = "runlevel" + w.Name
+			if len(action.Name) == 1 {
+				action.Name = "runlevel" + action.Name
 			}
-			w.Name += ".target"
+			action.Name += ".target"
 		}
 	} else if kind == "" || !strings.Contains(" .service .socket .timer .path .mount .automount .swap .target .slice ", " "+kind+" ") {
-		w.Name += ".service"
+		action.Name += ".service"
 	}
-	if w.Do == Mask {
-		b.put(w, plan.Link, systemdUnits+"/"+w.Name, "/dev/null")
+	if action.Do == Mask {
+		b.put(action, plan.Link, systemdUnits+"/"+action.Name, "/dev/null")
 		return ""
 	}
 	disabled := false
-	if w.Do == Disable {
-		for _, l := range b.links(systemdUnits, w.Name) {
-			b.put(w, plan.Remove, l, "")
+	if action.Do == Disable {
+		for _, l := range b.links(systemdUnits, action.Name) {
+			b.put(action, plan.Remove, l, "")
 			disabled = true
 		}
 	}
 	// An instance is started from its template's file.
-	name, of := w.Name, ""
+	name, of := action.Name, ""
 	if before, rest, ok := strings.Cut(name, "@"); ok {
 		kind = path.Ext(rest)
 		if of = strings.TrimSuffix(rest, kind); of == "" {
@@ -256,14 +256,14 @@ func (b *builder) systemdWish(w *Wish) string {
 		if disabled {
 			return ""
 		}
-		if w.Do == Disable {
+		if action.Do == Disable {
 			return nothing
 		}
 		return "there is no such unit"
 	}
-	if w.Do == Target {
-		b.put(w, plan.Link, systemdUnits+"/default.target", file)
-	} else if !b.install(w, file, text, of) && w.Do == Enable {
+	if action.Do == Target {
+		b.put(action, plan.Link, systemdUnits+"/default.target", file)
+	} else if !b.install(action, file, text, of) && action.Do == Enable {
 		return "its [Install] section does not say by what it is wanted"
 	}
 	return ""
@@ -271,7 +271,7 @@ func (b *builder) systemdWish(w *Wish) string {
 
 // install follows the [Install] section of a unit, which is instance "of" of
 // its template; false if that says nothing.
-func (b *builder) install(w *Wish, file, text, of string) (any bool) {
+func (b *builder) install(action *ServiceAction, file, text, of string) (any bool) {
 	section := ""
 	for _, line := range strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n") {
 		line = strings.TrimSpace(line)
@@ -292,24 +292,24 @@ func (b *builder) install(w *Wish, file, text, of string) (any bool) {
 			case "Also":
 				any = true
 				if !strings.Contains(b.preset, " "+name+"\n") {
-					b.Wishes = append(b.Wishes, Wish{w.Do, name, w.Why})
+					b.Services = append(b.Services, ServiceAction{action.Do, name, action.Why})
 				}
 				continue
 			case "WantedBy":
-				at += ".wants/" + w.Name
+				at += ".wants/" + action.Name
 			case "RequiredBy":
-				at += ".requires/" + w.Name
+				at += ".requires/" + action.Name
 			case "UpheldBy":
-				at += ".upholds/" + w.Name
+				at += ".upholds/" + action.Name
 			case "Alias":
 			default:
 				continue
 			}
 			any = true
-			if w.Do == Enable {
-				b.put(w, plan.Link, at, file)
+			if action.Do == Enable {
+				b.put(action, plan.Link, at, file)
 			} else if key == "Alias" {
-				b.put(w, plan.Remove, at, "")
+				b.put(action, plan.Remove, at, "")
 			}
 		}
 	}

@@ -38,15 +38,15 @@ func rootOf(files ...string) fakeRoot {
 	return fakeRoot{root}
 }
 
-// wished plans "VERB NAME" wishes and writes down what they come to.
-func wished(init plan.Init, root Reader, planned []plan.Step, wishes ...string) []string {
+// stepsFor plans "VERB NAME" actions and writes down what they come to.
+func stepsFor(init plan.Init, root Reader, planned []plan.Step, actions ...string) []string {
 	ctx := Context{Facts: plan.Facts{Init: init}, Root: root, Planned: planned}
-	for _, w := range wishes {
+	for _, w := range actions {
 		do, name, _ := strings.Cut(w, " ")
-		ctx.Wishes = append(ctx.Wishes, Wish{Do: do, Name: name, Why: &plan.Why{Part: "p", Key: "boothook", Line: 3}})
+		ctx.Services = append(ctx.Services, ServiceAction{Do: do, Name: name, Why: &plan.Why{Part: "p", Key: "boothook", Line: 3}})
 	}
 	b := &builder{Context: ctx, written: map[string]string{}}
-	b.wishes()
+	b.services()
 	var out []string
 	for _, s := range b.result.Steps {
 		line := fmt.Sprintf("%s %s", s.Kind, s.Path)
@@ -93,11 +93,11 @@ func TestServices(t *testing.T) {
 	rc := rootOf("etc/init.d/new", "etc/init.d/ssh", "etc/rc2.d/S01ssh", "etc/rc5.d/S20ssh", "etc/rc0.d/K01ssh", "etc/rc2.d/S01sshd", "etc/rcS.d/S10x", "etc/ssh",
 		"etc/inittab=id:2:initdefault:\n#id:4:initdefault:\nsi::sysinit:/etc/init.d/rcS\n")
 	for _, c := range []struct {
-		name   string
-		init   plan.Init
-		root   fakeRoot
-		wishes []string
-		want   []string
+		name    string
+		init    plan.Init
+		root    fakeRoot
+		actions []string
+		want    []string
 	}{
 		{"systemd: a unit of user-data", plan.Systemd, systemdRoot, []string{"enable demo"}, []string{
 			"link /etc/systemd/system/multi-user.target.wants/demo.service -> /etc/systemd/system/demo.service",
@@ -174,22 +174,22 @@ func TestServices(t *testing.T) {
 		{"busybox", plan.BusyboxInit, rootOf(), []string{"disable cron"}, []string{"problem: disable cron: init busybox has no services"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, wished(c.init, c.root, planned, c.wishes...)); diff != "" {
+			if diff := cmp.Diff(c.want, stepsFor(c.init, c.root, planned, c.actions...)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestWishesAreBounded: units that pull each other in come to an end.
-func TestWishesAreBounded(t *testing.T) {
+// TestServicesAreBounded: units that pull each other in come to an end.
+func TestServicesAreBounded(t *testing.T) {
 	var files []string
-	for i := range 2 * maxWishes {
+	for i := range 2 * maxServices {
 		files = append(files, fmt.Sprintf("lib/systemd/system/u%d.service=[Install]\nWantedBy=x.target\nAlso=u%d.service\n", i, i+1))
 	}
-	out := wished(plan.Systemd, rootOf(files...), nil, "enable u0")
-	if got := len(out); got != maxWishes+1 {
-		t.Errorf("%d steps, want one link for each of %d services and the presets", got, maxWishes)
+	out := stepsFor(plan.Systemd, rootOf(files...), nil, "enable u0")
+	if got := len(out); got != maxServices+1 {
+		t.Errorf("%d steps, want one link for each of %d services and the presets", got, maxServices)
 	}
 }
 
@@ -198,7 +198,7 @@ func FuzzInstall(f *testing.F) {
 	f.Add(demoUnit)
 	f.Add("[Install]\nAlso=a.service a@.service\nWantedBy=%i.target ../../x\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, line := range wished(plan.Systemd, rootOf("lib/systemd/system/a.service="+text, "lib/systemd/system/a@.service="+text), nil,
+		for _, line := range stepsFor(plan.Systemd, rootOf("lib/systemd/system/a.service="+text, "lib/systemd/system/a@.service="+text), nil,
 			"enable a", "enable a@b", "disable a") {
 			kind, rest, _ := strings.Cut(line, " ")
 			if (kind == "link" || kind == "remove") && !strings.HasPrefix(rest, systemdUnits+"/") {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -37,7 +36,7 @@ type composer struct {
 	// readOnly says that a step was dropped for a read-only file system.
 	readOnly bool
 	// early are the directories that are to be made before anything is staged,
-	// outermost first: those on the way to the journal that are not there yet.
+	// innermost first: those on the way to the journal that are not there yet.
 	// noJournal says why the journal cannot be kept.
 	early     []*node
 	noJournal error
@@ -92,7 +91,12 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 
 // writes says whether anything is to be written at all.
 func (c *composer) writes() bool {
-	return slices.ContainsFunc(c.steps, func(s StepResult) bool { return s.Status == Written })
+	for i := range c.steps {
+		if c.steps[i].Status == Written {
+			return true
+		}
+	}
+	return false
 }
 
 // wantStateDir makes the journal's directory a part of the tree, so that the
@@ -108,7 +112,7 @@ func (c *composer) wantStateDir() error {
 	}
 	for dir := n.parent; dir.want.kind == absent; dir = dir.parent {
 		dir.want = earlyDir()
-		c.early = slices.Insert(c.early, 0, dir)
+		c.early = append(c.early, dir)
 	}
 	return nil
 }

@@ -12,17 +12,17 @@ import (
 	"boothook/injector/plan"
 )
 
-// applyAsBooted applies steps to a root as at boot and gives what Nature says.
+// applyAsBooted applies steps to a root as at boot and gives what Persistence says.
 func applyAsBooted(t *testing.T, dir string, steps ...plan.Step) (string, Result) {
 	t.Helper()
 	var res Result
-	var nature string
+	var persistence string
 	must(t, WithWritable(dir, MountOptions{Run: t.TempDir()}, func(r *Root) (err error) {
-		nature = r.Nature()
+		persistence = r.Persistence()
 		res, err = r.Apply(context.Background(), plan.Plan{Version: 1, InstanceID: "i", Steps: steps}, Options{})
 		return err
 	}))
-	return nature, res
+	return persistence, res
 }
 
 func expectFile(t *testing.T, path, want string) {
@@ -52,9 +52,9 @@ func TestBtrfs(t *testing.T) {
 		{Kind: plan.User, Account: &plan.Account{Name: "alice"}}, {Kind: plan.Remove, Path: "/etc/issue"},
 	}
 	before := mountTable(t)
-	nature, res := applyAsBooted(t, dir, steps...)
-	if nature != "" {
-		t.Errorf("nature %q", nature)
+	persistence, res := applyAsBooted(t, dir, steps...)
+	if persistence != "" {
+		t.Errorf("persistence %q", persistence)
 	}
 	for i, s := range res.Steps {
 		if s.Status != Written {
@@ -90,9 +90,9 @@ func TestOverlayRoot(t *testing.T) {
 		{Kind: plan.Remove, Path: "/home"}, file("/home", "a file now"),
 		{Kind: plan.User, Account: &plan.Account{Name: "alice", Home: "/var/alice"}},
 	}
-	nature, res := applyAsBooted(t, dir, steps...)
-	if !strings.Contains(nature, "is an overlay") || !strings.Contains(nature, upper+"/up") {
-		t.Errorf("nature %q", nature)
+	persistence, res := applyAsBooted(t, dir, steps...)
+	if !strings.Contains(persistence, "is an overlay") || !strings.Contains(persistence, upper+"/up") {
+		t.Errorf("persistence %q", persistence)
 	}
 	for i, s := range res.Steps {
 		if s.Status != Written {

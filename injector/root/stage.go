@@ -150,9 +150,11 @@ func (r *Root) namesIn(fd int) ([]string, error) {
 	return namesOf(again)
 }
 
-// makeEarly makes the directories that the journal needs, outermost first.
+// makeEarly makes the directories that the journal needs; the innermost comes
+// first in the list.
 func (s *stager) makeEarly(dirs []*node) error {
-	for _, n := range dirs {
+	for i := len(dirs) - 1; i >= 0; i-- {
+		n := dirs[i]
 		s.early = append(s.early, n.path())
 		if err := s.root.makeDir(n.parent.path(), n.name); err != nil {
 			return pathError("make directory", n.path(), err)

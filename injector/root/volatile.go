@@ -179,9 +179,9 @@ func clearAway(dir string, list []overlay) error {
 	return errors.Join(errs...)
 }
 
-// Nature says what is unusual about the file system that the root is on, for
-// the report; empty for one on a disk.
-func (r *Root) Nature() string {
+// Persistence says what is unusual about how long lasts what is written to the
+// root, for the report; empty for a file system on a disk.
+func (r *Root) Persistence() string {
 	mi, err := mountOf(r.fd)
 	if err != nil {
 		return ""

@@ -88,9 +88,9 @@ func TestVolatile(t *testing.T) {
 			o := MountOptions{Run: runDir, Volatile: filepath.Join(runDir, "volatile, or:so")}
 			for _, want := range []Status{Written, Unchanged} {
 				var res Result
-				var nature string
+				var persistence string
 				must(t, WithWritable(dir, o, func(r *Root) (err error) {
-					nature = r.Nature()
+					persistence = r.Persistence()
 					res, err = r.Apply(context.Background(), plan.Plan{Version: 1, InstanceID: "i", Steps: steps}, Options{})
 					return err
 				}))
@@ -103,8 +103,8 @@ func TestVolatile(t *testing.T) {
 						t.Errorf("%s: %+v, want %s", steps[i], s, expect)
 					}
 				}
-				if !strings.HasPrefix(nature, "volatile: the root ("+how+") cannot be written") || !strings.Contains(nature, "again at each boot") {
-					t.Errorf("nature %q", nature)
+				if !strings.HasPrefix(persistence, "volatile: the root ("+how+") cannot be written") || !strings.Contains(persistence, "again at each boot") {
+					t.Errorf("persistence %q", persistence)
 				}
 			}
 			want := []string{"/etc overlay", "/home overlay", "/root overlay", "/usr/local overlay", "/var overlay"}

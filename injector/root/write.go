@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -102,8 +101,8 @@ func ignorePermission(err error) error {
 // removeDirs takes back directories that were made, outermost first, as far as
 // they are empty.
 func (r *Root) removeDirs(made []string) {
-	for _, dir := range slices.Backward(made) {
-		parent, name := path.Split(dir)
+	for i := len(made) - 1; i >= 0; i-- {
+		parent, name := path.Split(made[i])
 		fd, err := r.open(strings.TrimSuffix(parent, "/"), unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
 			return

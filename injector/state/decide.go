@@ -82,7 +82,7 @@ func (d *Decision) Due(s *plan.Step) bool {
 // Select gives the steps that are due, in their order, followed by the
 // semaphores of those that are due once in the root's life.
 func (d *Decision) Select(steps []plan.Step) []plan.Step {
-	var due, sems []plan.Step
+	var due, sems stepList
 	seen := map[string]bool{}
 	for i := range steps {
 		s := &steps[i]
@@ -92,7 +92,7 @@ func (d *Decision) Select(steps []plan.Step) []plan.Step {
 		due = append(due, *s)
 		if name := onceName(s); s.Frequency == plan.Once && !seen[name] {
 			seen[name] = true
-			sems = append(sems, sem(OnceSem(name), s.Why))
+			sems.sem(OnceSem(name)).Why = s.Why
 		}
 	}
 	return append(due, sems...)

@@ -34,16 +34,15 @@ func (c *Content) Hint() string {
 
 // keepHint adds the step that keeps the hint in the root, or that takes an
 // older one away.
-func keepHint(steps []plan.Step, k *Known, c *Content) []plan.Step {
+func (l *stepList) keepHint(k *Known, c *Content) {
 	hint := c.Hint()
 	if hint == "" && !k.HasHint {
-		return steps
+		return
 	}
-	s := file(HintPath, hint+"\n", 0o644)
+	s := l.file(HintPath, hint+"\n", 0o644)
 	if hint == "" {
 		s.Kind, s.Body = plan.Remove, nil
 	}
-	return append(steps, s)
 }
 
 // Base is the fingerprint of the configuration that lies below user-data: the

@@ -40,17 +40,18 @@ type Content struct {
 // instance whose data have not changed.
 func Layout(d *Decision, c *Content) []plan.Step {
 	dir := InstanceDir(d.ID)
-	var steps []plan.Step
-	for _, sub := range []string{
+	var steps stepList
+	for _, sub := range [...]string{
 		"/data", "/handlers", "/instances", "/scripts", "/scripts/per-boot", "/scripts/per-instance",
 		"/scripts/per-once", "/scripts/vendor", "/seed", "/sem",
 	} {
-		steps = append(steps, directory(CloudDir+sub, 0o755))
+		steps.dir(CloudDir + sub)
 	}
-	for _, sub := range []string{"", "/handlers", "/scripts", "/sem"} {
-		steps = append(steps, directory(dir+sub, 0o755))
+	for _, sub := range [...]string{"", "/handlers", "/scripts", "/sem"} {
+		steps.dir(dir + sub)
 	}
-	steps = append(steps, directory(OwnDir, 0o755), file(dir+"/datasource", datasource(c.Instance.Source)+"\n", 0o644))
+	steps.dir(OwnDir)
+	steps.file(dir+"/datasource", datasource(c.Instance.Source)+"\n", 0o644)
 	vendor, vendor2 := len(c.Instance.VendorData) > 0, len(c.Instance.VendorData2) > 0
 	for _, f := range []struct {
 		path string
@@ -69,7 +70,7 @@ func Layout(d *Decision, c *Content) []plan.Step {
 		{networkPath, c.Instance.NetworkConfig, len(c.Instance.NetworkConfig) > 0},
 	} {
 		if f.have {
-			steps = append(steps, secret(f.path, f.body))
+			steps.secret(f.path, f.body)
 		}
 	}
 	return steps
@@ -87,20 +88,19 @@ func Finish(d *Decision, k *Known, c *Content) ([]plan.Step, error) {
 	if previous == "" {
 		previous = noPrevious
 	}
-	source := datasource(c.Instance.Source)
-	steps := []plan.Step{
-		sem(InstanceSem(d.ID, consumeData), why),
-		{Kind: plan.Link, Path: InstanceLink, Target: InstanceDir(d.ID), Frequency: plan.PerBoot, Why: why},
-		file(CloudDir+"/data/previous-instance-id", previous+"\n", 0o644),
-		file(CloudDir+"/data/previous-datasource", source+"\n", 0o644),
-		file(CloudDir+"/data/instance-id", strings.TrimSpace(c.Instance.ID)+"\n", 0o644),
-	}
-	steps = keepHint(steps, k, c)
+	var steps stepList
+	steps.sem(InstanceSem(d.ID, consumeData))
+	steps.add(plan.Link, InstanceLink, nil, 0).Target = InstanceDir(d.ID)
+	steps.file(CloudDir+"/data/previous-instance-id", previous+"\n", 0o644)
+	steps.file(CloudDir+"/data/previous-datasource", datasource(c.Instance.Source)+"\n", 0o644)
+	steps.file(CloudDir+"/data/instance-id", strings.TrimSpace(c.Instance.ID)+"\n", 0o644)
+	steps.keepHint(k, c)
 	record, err := marshalRecord(d.ID, c)
 	if err != nil {
 		return nil, err
 	}
-	return append(steps, secret(recordPath, record)), nil
+	steps.secret(recordPath, record)
+	return steps, nil
 }
 
 // marshalRecord renders the record of an instance whose content is c.
@@ -135,12 +135,12 @@ func Renew(d *Decision, k *Known, keepHostKeys bool, machineID string, rest []pl
 	if !d.New {
 		return nil
 	}
-	var steps []plan.Step
+	var steps stepList
 	if !keepHostKeys {
 		for _, key := range k.HostKeys {
 			written := func(s plan.Step) bool { return s.Kind == plan.File && s.Path == key && d.Due(&s) }
 			if !slices.ContainsFunc(rest, written) {
-				steps = append(steps, remove(key))
+				steps.remove(key)
 			}
 		}
 	}
@@ -148,39 +148,41 @@ func Renew(d *Decision, k *Known, keepHostKeys bool, machineID string, rest []pl
 		return steps
 	}
 	if k.MachineID != "" && machineID != "" {
-		steps = append(steps, renewed(machineIDPath, machineID+"\n", 0o444))
+		steps.file(machineIDPath, machineID+"\n", 0o444).Frequency = plan.PerInstance
 		if k.DBusMachineID != "" {
-			steps = append(steps, renewed(dbusIDPath, machineID+"\n", 0o644))
+			steps.file(dbusIDPath, machineID+"\n", 0o644).Frequency = plan.PerInstance
 		}
 	}
 	if k.HasRandomSeed {
-		steps = append(steps, remove(randomSeed))
+		steps.remove(randomSeed)
 	}
 	return steps
 }
 
-// why explains the steps of this package.
-var why = plan.Why{Part: "state"}
+// A stepList is steps of this package. Those that are added are for every
+// boot, unless the caller changes what add gives.
+type stepList []plan.Step
 
-func directory(path string, mode uint32) plan.Step {
-	return plan.Step{Kind: plan.Dir, Path: path, Mode: mode, Frequency: plan.PerBoot, Why: why}
+func (l *stepList) add(kind plan.Kind, path string, body []byte, mode uint32) *plan.Step {
+	*l = append(*l, plan.Step{Kind: kind, Path: path, Body: body, Mode: mode, Frequency: plan.PerBoot, Why: plan.Why{Part: "state"}})
+	return &(*l)[len(*l)-1]
 }
 
-func file(path, body string, mode uint32) plan.Step {
-	return plan.Step{Kind: plan.File, Path: path, Body: []byte(body), Mode: mode, Frequency: plan.PerBoot, Why: why}
+func (l *stepList) dir(path string) { l.add(plan.Dir, path, nil, 0o755) }
+
+func (l *stepList) file(path, body string, mode uint32) *plan.Step {
+	return l.add(plan.File, path, []byte(body), mode)
 }
 
-func secret(path string, body []byte) plan.Step {
-	return plan.Step{Kind: plan.File, Path: path, Body: body, Mode: 0o600, Secret: true, Frequency: plan.PerBoot, Why: why}
+func (l *stepList) secret(path string, body []byte) {
+	l.add(plan.File, path, body, 0o600).Secret = true
 }
 
-// remove and renewed are for what is due only with a new instance.
-func remove(path string) plan.Step { return plan.Step{Kind: plan.Remove, Path: path, Why: why} }
-
-func renewed(path, body string, mode uint32) plan.Step {
-	return plan.Step{Kind: plan.File, Path: path, Body: []byte(body), Mode: mode, Why: why}
+func (l *stepList) sem(path string) *plan.Step {
+	s := l.file(path, semBody, 0o644)
+	s.KeepExisting = true
+	return s
 }
 
-func sem(path string, w plan.Why) plan.Step {
-	return plan.Step{Kind: plan.File, Path: path, Body: []byte(semBody), Mode: 0o644, KeepExisting: true, Frequency: plan.PerBoot, Why: w}
-}
+// remove is for what goes with a new instance only.
+func (l *stepList) remove(path string) { l.add(plan.Remove, path, nil, 0).Frequency = plan.PerInstance }

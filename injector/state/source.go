@@ -11,15 +11,20 @@ import (
 // datasource gives what cloud-init writes of its datasource, "CLASS: TEXT",
 // for the source of that name; programs look for the class's name in it.
 func datasource(source string) string {
-	class := map[string]string{
-		"akamai": "Akamai", "aliyun": "AliYun", "azure": "Azure", "cloudcix": "CloudCIX",
-		"cloudsigma": "CloudSigma", "cloudstack": "CloudStack", "configdrive": "ConfigDrive",
-		"digitalocean": "DigitalOcean", "ec2": "Ec2Local", "exoscale": "Exoscale", "gce": "GCELocal",
-		"hetzner": "Hetzner", "lxd": "LXD", "maas": "MAAS", "nocloud": "NoCloud", "nwcs": "NWCS",
-		"opennebula": "OpenNebula", "openstack": "OpenStackLocal", "oracle": "Oracle", "ovf": "OVF",
-		"scaleway": "Scaleway", "smartos": "SmartOS", "upcloud": "UpCloudLocal", "vmware": "VMware",
-		"vultr": "Vultr",
-	}[source]
+	class := ""
+	for _, c := range [...][2]string{
+		{"akamai", "Akamai"}, {"aliyun", "AliYun"}, {"azure", "Azure"}, {"cloudcix", "CloudCIX"},
+		{"cloudsigma", "CloudSigma"}, {"cloudstack", "CloudStack"}, {"configdrive", "ConfigDrive"},
+		{"digitalocean", "DigitalOcean"}, {"ec2", "Ec2Local"}, {"exoscale", "Exoscale"}, {"gce", "GCELocal"},
+		{"hetzner", "Hetzner"}, {"lxd", "LXD"}, {"maas", "MAAS"}, {"nocloud", "NoCloud"}, {"nwcs", "NWCS"},
+		{"opennebula", "OpenNebula"}, {"openstack", "OpenStackLocal"}, {"oracle", "Oracle"}, {"ovf", "OVF"},
+		{"scaleway", "Scaleway"}, {"smartos", "SmartOS"}, {"upcloud", "UpCloudLocal"}, {"vmware", "VMware"},
+		{"vultr", "Vultr"},
+	} {
+		if c[0] == source {
+			class = c[1]
+		}
+	}
 	if class == "" {
 		class = strings.ToUpper(source[:min(len(source), 1)]) + source[min(len(source), 1):]
 	}

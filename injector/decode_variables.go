@@ -18,12 +18,15 @@ func variables(inst *instance.Instance, facts *plan.Facts) map[string]any {
 	for i, k := range inst.PublicKeys {
 		keys[i] = k
 	}
-	v1 := map[string]any{
-		"cloud_name": inst.Platform, "cloud_id": inst.Platform, "platform": inst.Source,
-		"instance_id": inst.ID, "local_hostname": short, "public_ssh_keys": keys,
-		"distro": facts.OSRelease["ID"], "distro_release": facts.OSRelease["VERSION_CODENAME"],
-		"distro_version": facts.OSRelease["VERSION_ID"], "variant": facts.OSRelease["ID"],
-		"system_platform": "linux",
+	v1 := map[string]any{"public_ssh_keys": keys}
+	for _, v := range [...][2]string{
+		{"cloud_name", inst.Platform}, {"cloud_id", inst.Platform}, {"platform", inst.Source},
+		{"instance_id", inst.ID}, {"local_hostname", short},
+		{"distro", facts.OSRelease["ID"]}, {"distro_release", facts.OSRelease["VERSION_CODENAME"]},
+		{"distro_version", facts.OSRelease["VERSION_ID"]}, {"variant", facts.OSRelease["ID"]},
+		{"system_platform", "linux"},
+	} {
+		v1[v[0]] = v[1]
 	}
 	if region, ok := inst.MetaData["region"].(string); ok {
 		v1["region"] = region
