@@ -17,8 +17,9 @@ import (
 
 // New gives the command line of the tool of that version.
 func New(version string) *cobra.Command {
+	var sayVersion bool
 	root := &cobra.Command{
-		Use:   "boothook",
+		Use:   "boothook COMMAND [flags] [ARGUMENTS]",
 		Short: "customize cloud images in the initramfs, before their first service",
 		Long: `Puts the agent into an initramfs, where it customizes the real root by the
 instance's user-data before the first service starts; and shows, without
@@ -27,18 +28,21 @@ booting anything, what user-data would do to a root.
 "-" stands for standard input. Results go to standard output, everything else
 to standard error. The exit status is 0 when it is done, 1 when it failed and
 2 when it was called wrongly.`,
-		Version:       version,
 		SilenceErrors: true, // Main prints them, by kind
 		SilenceUsage:  true,
-		RunE:          func(*cobra.Command, []string) error { return usagef("no command given") },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if sayVersion {
+				return printVersion(cmd, version)
+			}
+			return usagef("no command given")
+		},
 	}
-	root.SetVersionTemplate("boothook {{.Version}}\n")
-	root.SetUsageTemplate(usageTemplate)
+	root.Flags().BoolVar(&sayVersion, "version", false, "say which version this is")
+	root.SetUsageFunc(usage)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newApply(), newBake(version), newBoot(), newBuild(version), newCompletion(),
-		newLint(), newParts(), newPlan(), newReport(), newServe(), newVersion())
-	root.InitDefaultVersionFlag()
+		newLint(), newParts(), newPlan(), newReport(), newServe(), newVersion(version))
 	root.InitDefaultHelpFlag()
 	for _, cmd := range root.Commands() {
 		cmd.InitDefaultHelpFlag()

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -10,23 +11,32 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// usageTemplate is how the flags and commands of a command are listed, in
-// lines of at most 80 columns.
-const usageTemplate = `Usage:{{if .HasParent}}
-  {{.UseLine}}{{else}}
-  {{.CommandPath}} COMMAND [flags] [ARGUMENTS]{{end}}{{if .HasExample}}
+// helpWidth is how wide the help is, in columns.
+const helpWidth = 80
 
-Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
-
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
-
-Flags:
-{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{if not .HasParent}}
-
-"boothook help COMMAND" explains one.{{end}}
-`
+// usage lists the flags and commands of a command. It is no template: those
+// keep the linker from leaving out methods, which is 2 MB of the tool.
+func usage(cmd *cobra.Command) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
+	if cmd.Example != "" {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprint(&b, "\nCommands:\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-*s %s\n", c.NamePadding(), c.Name(), c.Short)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\nFlags:\n%s", cmd.LocalFlags().FlagUsagesWrapped(helpWidth))
+	if !cmd.HasParent() {
+		fmt.Fprint(&b, "\n\"boothook help COMMAND\" explains one.\n")
+	}
+	_, err := io.WriteString(cmd.OutOrStdout(), b.String())
+	return err
+}
 
 // flagError adds to an error about an unknown flag the one that was meant.
 func flagError(cmd *cobra.Command, err error) error {
