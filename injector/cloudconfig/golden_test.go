@@ -3,21 +3,17 @@ package cloudconfig
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"boothook/injector/internal/golden"
 	"boothook/injector/plan"
 	"boothook/injector/userdata"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden plans")
 
 // Each testdata/plan/*.txtar is one case. Its files:
 //
@@ -28,37 +24,12 @@ var update = flag.Bool("update", false, "rewrite the golden plans")
 //	                    NAME.jsonp is a patch
 //	plan                what comes out: the golden part
 func TestPlanGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/plan/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := describe(runCase(t, archive))
-			for i, f := range archive.Files {
-				if f.Name != "plan" {
-					continue
-				}
-				if *update {
-					archive.Files[i].Data = []byte(got)
-					if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				} else if diff := cmp.Diff(string(f.Data), got); diff != "" {
-					t.Errorf("plan differs (-want +got):\n%s", diff)
-				}
-				return
-			}
-			t.Fatal("the case has no plan")
-		})
-	}
+	golden.Cases(t, "testdata/plan/*.txtar", func(t *testing.T, files []txtar.File) []txtar.File {
+		return []txtar.File{{Name: "plan", Data: []byte(describe(runCase(t, files)))}}
+	})
 }
 
-func runCase(t *testing.T, archive *txtar.Archive) Result {
+func runCase(t *testing.T, files []txtar.File) Result {
 	ctx := Context{
 		InstanceDir: "/var/lib/cloud/instances/i-1",
 		HostKey: func(kind string) (KeyPair, error) {
@@ -68,7 +39,7 @@ func runCase(t *testing.T, archive *txtar.Archive) Result {
 	}
 	var user, vendor, vendor2 []userdata.Part
 	var base []plan.Document
-	for _, f := range archive.Files {
+	for _, f := range files {
 		dir, name := filepath.Split(f.Name)
 		part := userdata.Part{Name: name, Type: userdata.TypeCloudConfig, Origin: "user-data", Body: f.Data}
 		if strings.HasSuffix(name, ".jsonp") {

@@ -2,56 +2,36 @@ package jobs
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"boothook/injector/internal/golden"
 	"boothook/injector/plan"
 	"boothook/injector/userdata"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden translations")
-
 // Each testdata/translate/*.txtar is one upstart job, "job", and for each
 // init what becomes of it: files, links and problems.
 func TestTranslate(t *testing.T) {
-	files, err := filepath.Glob("testdata/translate/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == "job" })
-			if i < 0 {
-				t.Fatal("the case has no job")
-			}
-			got := []txtar.File{archive.Files[i]}
-			for _, init := range []plan.Init{plan.Systemd, plan.OpenRC, plan.Sysvinit, plan.Runit} {
-				got = append(got, txtar.File{Name: string(init), Data: translation(init, archive.Files[i].Data)})
-			}
-			if *update {
-				archive.Files = got
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if diff := cmp.Diff(string(txtar.Format(archive)), string(txtar.Format(&txtar.Archive{Comment: archive.Comment, Files: got}))); diff != "" {
-				t.Errorf("differs (-want +got):\n%s", diff)
-			}
-		})
-	}
+	golden.Cases(t, "testdata/translate/*.txtar", func(t *testing.T, files []txtar.File) []txtar.File {
+		if files[0].Name != "job" || len(files) > 1+len(inits()) {
+			t.Fatal("a case is a job and its translations")
+		}
+		var out []txtar.File
+		for _, init := range inits() {
+			out = append(out, txtar.File{Name: string(init), Data: translation(init, files[0].Data)})
+		}
+		return out
+	})
 }
+
+// inits are those that jobs are translated for.
+func inits() []plan.Init { return []plan.Init{plan.Systemd, plan.OpenRC, plan.Sysvinit, plan.Runit} }
 
 // Every script that is written, for whatever init, is one that sh can read.
 func TestScriptsAreShell(t *testing.T) {
@@ -60,7 +40,7 @@ func TestScriptsAreShell(t *testing.T) {
 		t.Fatal("no cases", err)
 	}
 	scripts := 0
-	for _, init := range []plan.Init{plan.Systemd, plan.OpenRC, plan.Sysvinit, plan.Runit} {
+	for _, init := range inits() {
 		var parts []userdata.Part
 		for _, file := range files {
 			archive, err := txtar.ParseFile(file)

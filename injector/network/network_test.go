@@ -1,19 +1,15 @@
 package network
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"boothook/injector/internal/golden"
 	"boothook/injector/plan"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // roots are what decides the renderer.
 func roots() map[string]map[string]bool {
@@ -41,20 +37,8 @@ func TestPlan(t *testing.T) {
 		}
 		for name, exists := range roots() {
 			t.Run(filepath.Base(doc)+"/"+name, func(t *testing.T) {
-				golden := strings.TrimSuffix(doc, filepath.Ext(doc)) + "." + name + ".golden"
-				got := show(read(body, &plan.Facts{Exists: exists}))
-				if *update {
-					if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(golden)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), got); diff != "" {
-					t.Errorf("-want +got:\n%s", diff)
-				}
+				file := strings.TrimSuffix(doc, filepath.Ext(doc)) + "." + name + ".golden"
+				golden.File(t, file, []byte(show(read(body, &plan.Facts{Exists: exists}))))
 			})
 		}
 	}

@@ -3,36 +3,15 @@ package plan_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"boothook/injector/internal/golden"
 	"boothook/injector/plan"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
-}
 
 func why(part string, line int) plan.Why {
 	return plan.Why{Part: part, Origin: "user-data", Key: "write_files", Line: line}
@@ -60,7 +39,7 @@ func TestList(t *testing.T) {
 	if strings.Contains(b.String(), "hunter2") || strings.Contains(b.String(), "$6$x") || strings.Contains(b.String(), "\x1b") {
 		t.Errorf("the list shows a secret or an escape:\n%s", b.String())
 	}
-	golden(t, "list.txt", b.Bytes())
+	golden.File(t, "testdata/list.txt", b.Bytes())
 }
 
 func TestJSON(t *testing.T) {
@@ -68,7 +47,7 @@ func TestJSON(t *testing.T) {
 	if err := plan.Encode(&b, example()); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "plan.json", b.Bytes())
+	golden.File(t, "testdata/plan.json", b.Bytes())
 	got, err := plan.Decode(bytes.NewReader(b.Bytes()))
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +143,7 @@ func TestDiff(t *testing.T) {
 	if err := plan.Diff(&b, changes); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "diff.txt", b.Bytes())
+	golden.File(t, "testdata/diff.txt", b.Bytes())
 }
 
 // FuzzDiff applies what Diff writes, as patch(1) would but with no fuzz.

@@ -1,38 +1,20 @@
 package state
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"boothook/injector/internal/golden"
 	"boothook/injector/plan"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestLayoutGolden compares all steps of a first boot with a listing.
 func TestLayoutGolden(t *testing.T) {
 	r := image()
 	boot(t, r, "i-1", AgainInstance)
 	_, steps := boot(t, r, "a/b", AgainInstance)
-	got := listing(steps)
-	const golden = "testdata/layout.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
+	golden.File(t, "testdata/layout.txt", []byte(listing(steps)))
 }
 
 // listing shows steps with their contents, one line each.

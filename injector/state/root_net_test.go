@@ -4,7 +4,6 @@ package state_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"boothook/injector/internal/golden"
 	"boothook/injector/plan"
 	"boothook/injector/root"
 	"boothook/injector/state"
@@ -44,20 +44,7 @@ func TestRealRoot(t *testing.T) {
 	if !d.New || !d.Changed || d.Unfinished {
 		t.Errorf("%+v", d)
 	}
-	const golden = "testdata/root.txt"
-	got := tree(t, dir, false)
-	if flag.Lookup("update").Value.String() == "true" {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
+	golden.File(t, "testdata/root.txt", []byte(tree(t, dir, false)))
 }
 
 func boot(t *testing.T, dir, id string) *state.Decision {

@@ -3,7 +3,6 @@ package upstart
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-var update = flag.Bool("update", false, "rewrite the printed jobs in testdata/accept")
+	"boothook/injector/internal/golden"
+)
 
 // testdata/reject holds one job a line: the error's name, "@OFFSET" and
 // ":LINE" where upstart's own tests or an observed run tell them, and the job
@@ -48,7 +47,7 @@ func TestReject(t *testing.T) {
 func TestAccept(t *testing.T) {
 	var out bytes.Buffer
 	for i, line := range lines(t, "testdata/accept") {
-		quoted, want, _ := strings.Cut(line, "\t")
+		quoted, _, _ := strings.Cut(line, "\t")
 		text, err := strconv.Unquote(quoted)
 		if err != nil {
 			t.Fatalf("accept:%d: %v", i+1, err)
@@ -58,17 +57,11 @@ func TestAccept(t *testing.T) {
 			t.Errorf("%s: rejected: %v", quoted, err)
 			continue
 		}
-		got := strconv.Quote(string(Print(job)))
-		if got != want && !*update {
-			t.Errorf("%s:\n got %s\nwant %s", quoted, got, want)
-		}
-		fmt.Fprintf(&out, "%s\t%s\n", quoted, got)
+		fmt.Fprintf(&out, "%s\t%q\n", quoted, Print(job))
 		stable(t, job)
 	}
-	if *update && !t.Failed() {
-		if err := os.WriteFile("testdata/accept", out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if !t.Failed() {
+		golden.File(t, "testdata/accept", out.Bytes())
 	}
 }
 
