@@ -15,7 +15,7 @@ func TestDetect(t *testing.T) {
 	tests := []struct {
 		name string
 		ev   platform.Evidence
-		want []string // SOURCE/PLATFORM/SIGN
+		want []string // SOURCE/PLATFORM/HARDWAREID
 	}{
 		{"nothing known", platform.Evidence{}, nil},
 		{"plain qemu", platform.Evidence{DMI: map[string]string{"sys_vendor": "QEMU", "product_name": "Standard PC (Q35 + ICH9, 2009)", "product_uuid": uuid}}, nil},
@@ -56,6 +56,15 @@ func TestDetect(t *testing.T) {
 		{"vmware with data", platform.Evidence{GuestInfo: []string{"userdata"}, DMI: map[string]string{"product_uuid": uuid}}, []string{"vmware/vmware/product_uuid=" + uuid}},
 		{"vmware with an ovf environment", platform.Evidence{GuestInfo: []string{"ovfEnv"}}, []string{"ovf/vmware/"}},
 		{"scaleway by word", platform.Evidence{Words: []string{"quiet", "scaleway"}}, []string{"scaleway/scaleway/"}},
+		{"vultr by word, with a value", platform.Evidence{Words: []string{"vultr=1"}}, []string{"vultr/vultr/"}},
+		{"maas", platform.Evidence{CloudConfig: "{datasource_list: [MAAS]}", Words: []string{"cloud-config-url=http://u:secret@h/"}}, []string{"maas/maas/"}},
+		{"maas without an address", platform.Evidence{CloudConfig: "{datasource_list: [MAAS]}"}, nil},
+		{"an address without maas", platform.Evidence{CloudConfig: "{runcmd: [x]}", Words: []string{"cloud-config-url=http://h/"}}, nil},
+		{"ibm", platform.Evidence{Labels: []string{"METADATA"}, HypervisorUUID: "0f8c2e1a-0000-4000-8000-000000000000"}, []string{"ibmcloud/ibmcloud/"}},
+		{"what was given comes before the maker's, in the table's order", platform.Evidence{Labels: []string{"ovfenv", "config-2", "cidata"}, FWCfg: []string{"user-data"},
+			GuestInfo: []string{"metadata", "ovfEnv"}, DMI: map[string]string{"sys_vendor": "Hetzner"}},
+			[]string{"fwcfg/qemu/", "nocloud/nocloud/", "configdrive/openstack/", "ovf/ovf/", "vmware/vmware/", "hetzner/hetzner/"}},
+		{"a name as cloud-init spells it", platform.Evidence{Words: []string{"ci.ds=NoCloudNet"}}, []string{"nocloud//"}},
 		{"ds= forces", platform.Evidence{Words: []string{"ds=nocloud-net;s=http://u:secret@h/"}, DMI: map[string]string{"sys_vendor": "Hetzner", "product_uuid": uuid}}, []string{"nocloud//product_uuid=" + uuid}},
 		{"ci.ds= forces and keeps the platform", platform.Evidence{Words: []string{"ci.ds=Ec2"}, DMI: map[string]string{"sys_vendor": "Amazon EC2", "product_uuid": uuid}}, []string{"ec2/aws/product_uuid=" + uuid}},
 		{"the last word counts", platform.Evidence{Words: []string{"ci.datasource=GCE", "ds=ec2"}}, []string{"ec2//"}},
