@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -170,8 +169,7 @@ func azureAccount(user, password, locked string) []byte {
 	if len(config) == 0 {
 		return nil
 	}
-	text, _ := json.Marshal(config) // it is made of nothing that could fail
-	return append([]byte("#cloud-config\n"), text...)
+	return cloudConfig(config)
 }
 
 var (

@@ -153,6 +153,12 @@ func vendorData(v any) ([]byte, error) {
 	return nil, nil
 }
 
+// cloudConfig writes cloud-config that says what a cloud says in other words.
+func cloudConfig(config object) []byte {
+	text, _ := json.Marshal(config) // texts, numbers and booleans never fail
+	return append([]byte("#cloud-config\n"), text...)
+}
+
 // vendorDocument gives the vendor-data of a JSON document. One that is no JSON
 // is passed on as it is: whoever decodes it will say what is wrong, and the
 // instance is not lost for it.

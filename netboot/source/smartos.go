@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -90,10 +89,7 @@ func parseSmartOS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		in.Hostname = got.text(smartosName)
 	}
 	if in.VendorData == nil {
-		var err error
-		if in.VendorData, err = smartosScripts(got); err != nil {
-			return nil, err
-		}
+		in.VendorData = smartosScripts(got)
 	}
 	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": in.Hostname}
 	return in, nil
@@ -101,24 +97,20 @@ func parseSmartOS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 
 // smartosScripts is the vendor-data that puts the scripts where those of every
 // boot are run, under the names that cloud-init gives them; nil for none.
-func smartosScripts(got Docs) ([]byte, error) {
-	var files []map[string]string
+func smartosScripts(got Docs) []byte {
+	var files []object
 	for _, s := range [][2]string{{smartosOper, "01_operator-script"}, {smartosScri, "02_user-script"}} {
 		if body := got[s[0]]; body != nil {
-			files = append(files, map[string]string{
+			files = append(files, object{
 				"path": "/var/lib/cloud/scripts/per-boot/" + s[1], "permissions": "0700",
 				"encoding": "b64", "content": base64.StdEncoding.EncodeToString(body),
 			})
 		}
 	}
 	if files == nil {
-		return nil, nil
+		return nil
 	}
-	body, err := json.Marshal(map[string]any{"write_files": files})
-	if err != nil {
-		return nil, fmt.Errorf("%w: scripts: %w", ErrMalformed, err)
-	}
-	return append([]byte("#cloud-config\n"), body...), nil
+	return cloudConfig(object{"write_files": files})
 }
 
 // openSerial opens a serial port without line discipline: bytes as they are.
