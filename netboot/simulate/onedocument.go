@@ -107,12 +107,14 @@ func (c Hetzner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // NoCloud is a web server with a seed at its root.
 type NoCloud struct{ Machine }
 
-func (c NoCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	documents{
+func (c NoCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.documents().ServeHTTP(w, r) }
+
+func (c NoCloud) documents() documents {
+	return documents{
 		"/meta-data": jsonOf(map[string]any{
 			"instance-id": c.InstanceID, "local-hostname": c.Hostname, "public-keys": c.keys(),
 		}),
 		"/user-data":   c.UserData,
 		"/vendor-data": c.VendorData,
-	}.ServeHTTP(w, r)
+	}
 }

@@ -1,10 +1,11 @@
-// Package simulate holds metadata services that answer as the clouds do, for
-// tests, for "boothook boot" and for "boothook serve".
+// Package simulate holds metadata services that answer as the clouds do, and
+// the files of the volumes that some attach, for tests, for "boothook boot" and
+// for "boothook serve".
 //
-// In goes a Machine: what the service is to say. Out comes an http.Handler
-// that says it in the cloud's own form, its errors included, and a Server
-// that misbehaves on request and keeps a log. It belongs to the tool; nothing
-// of it is ever part of the agent.
+// In goes a Machine: what the service or volume is to say. Out comes an
+// http.Handler that says it in the cloud's own form, its errors included, and a
+// Server that misbehaves on request and keeps a log; or the volume's files. It
+// belongs to the tool; nothing of it is ever part of the agent.
 package simulate
 
 import (
@@ -13,7 +14,7 @@ import (
 	"strings"
 )
 
-// A Machine is the instance that a service describes.
+// A Machine is the instance that a service or a volume describes.
 type Machine struct {
 	InstanceID string
 	Hostname   string

@@ -68,6 +68,14 @@ func (c CloudStack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type OpenStack struct{ Machine }
 
 func (c OpenStack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d := c.documents()
+	d["/openstack"] = []byte("2012-08-10\n2018-08-27\nlatest")
+	d["/openstack/"] = d["/openstack"]
+	d.ServeHTTP(w, r)
+}
+
+// documents are those that the service and a config drive have.
+func (c OpenStack) documents() documents {
 	keys := map[string]string{}
 	for i, k := range c.PublicKeys {
 		keys[fmt.Sprintf("key-%d", i)] = k
@@ -76,9 +84,7 @@ func (c OpenStack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.VendorData != nil {
 		vendor = jsonOf(map[string]string{"cloud-init": string(c.VendorData)})
 	}
-	documents{
-		"/openstack":  []byte("2012-08-10\n2018-08-27\nlatest"),
-		"/openstack/": []byte("2012-08-10\n2018-08-27\nlatest"),
+	return documents{
 		"/openstack/latest/meta_data.json": jsonOf(map[string]any{
 			"uuid": c.InstanceID, "hostname": c.Hostname, "name": c.Hostname, "public_keys": keys,
 			"launch_index": c.LaunchIndex, "availability_zone": "nova", "random_seed": "bm90IHRvIGJlIHN0b3JlZA==",
@@ -92,7 +98,7 @@ func (c OpenStack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"networks": []any{map[string]any{"id": "network0", "type": "ipv4_dhcp", "link": "tap1a81968a-79", "network_id": "da5bb487"}},
 			"services": []any{},
 		}),
-	}.ServeHTTP(w, r)
+	}
 }
 
 // GCE is Google's metadata server. It answers nobody who does not say

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -88,11 +89,62 @@ func handlerOf(c simulate.Cloud, m simulate.Machine) http.Handler {
 	return c.New(m)
 }
 
-// TestEverySourceIsSimulated keeps the two tables together.
+// TestEverySourceIsSimulated keeps the tables together.
 func TestEverySourceIsSimulated(t *testing.T) {
 	for _, s := range Table() {
 		if _, err := simulate.Find(s.Name); err != nil && s.Network {
 			t.Error(err)
+		}
+		if _, err := simulate.FindVolume(s.Name); err != nil && s.OnVolume() && !s.Network {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSimulatedVolumes reads every simulated volume, at its best and at its
+// barest, after the evidence of its label.
+func TestSimulatedVolumes(t *testing.T) {
+	full := simulate.Machine{
+		InstanceID: "4711",
+		Hostname:   "web-1",
+		PublicKeys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA it's me", "ssh-rsa AAAAB3NzaC1yc2E <you>"},
+		UserData:   []byte("#!/bin/sh\necho \"it's\" && \x00\xff\n"), VendorData: []byte("#cloud-config\n{}\n"),
+	}
+	const noVendor = "opennebula ovf"
+	for _, volume := range simulate.Volumes() {
+		for _, m := range []simulate.Machine{full, {InstanceID: "4711", Hostname: "web-1"}} {
+			t.Run(fmt.Sprintf("%s, user-data %v", volume.Name, m.UserData != nil), func(t *testing.T) {
+				fsys := fstest.MapFS{}
+				for path, body := range volume.Files(m) {
+					fsys[path] = &fstest.MapFile{Data: body}
+				}
+				ev := platform.Evidence{Labels: []string{volume.Label}, HypervisorUUID: "0f8c2e1a-0000-4000-8000-000000000000"}
+				matches := Detect(&ev)
+				if len(matches) != 1 || matches[0].Source != volume.Name {
+					t.Fatalf("recognised as %+v", matches)
+				}
+				got, err := Fetch(t.Context(), matches[0], Env{Evidence: ev, Volumes: []Volume{{volume.Label, fsys}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := instance.Instance{
+					Source: volume.Name, Platform: matches[0].Platform, ID: m.InstanceID, Hostname: m.Hostname,
+					PublicKeys: m.PublicKeys, UserData: m.UserData, VendorData: m.VendorData,
+				}
+				if volume.Name == "opennebula" {
+					want.ID = "one-" + m.InstanceID
+				}
+				if strings.Contains(noVendor, volume.Name) {
+					want.VendorData = nil
+				}
+				if len(got.UserData) == 0 {
+					got.UserData = nil
+				}
+				got.MetaData, got.NetworkConfig = nil, nil
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
 		}
 	}
 }

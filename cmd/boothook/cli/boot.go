@@ -17,11 +17,13 @@ import (
 
 	"boothook/cmd/boothook/lab"
 	"boothook/cmd/boothook/vm"
+	"boothook/netboot/simulate"
 )
 
 const bootHelp = `Boots an image in QEMU, on a private network with DHCP, DNS and simulated EC2
-metadata, shows the progress, and tells what happened. The guest writes to a
-copy; IMAGE stays as it is. Needs root, for the network.
+metadata, or with the volume that another cloud attaches (--cloud), shows the
+progress, and tells what happened. The guest writes to a copy; IMAGE stays as it
+is. Needs root, for the network.
 
 The metadata also carry an SSH key made for this run, as clouds do; with it,
 or with the --key that user-data bring, the booted guest is asked how it went.
@@ -32,6 +34,7 @@ const bootExample = `  boothook boot --image root.img --kernel vmlinuz --initrd 
   boothook boot ... --key id_ed25519 --check check.sh   # log in, and fail if the script does
   boothook boot ... --disk guest.img        # again and again on the same disk
   boothook boot ... --disk guest.img --efi  # the same with EFI firmware and its variables
+  boothook boot ... --cloud nocloud         # on a machine with a volume, without metadata service
   boothook boot ... --append boothook=off   # the same boot without boothook`
 
 // sshPort is watched if no other is.
@@ -43,6 +46,7 @@ type bootCommand struct {
 	accel, arch          string
 	words                string
 	keep                 string
+	cloud                string
 	userData, vendorData string
 	check                string
 	timeout              time.Duration
@@ -62,6 +66,7 @@ func newBoot() *cobra.Command {
 	b.declare(cmd.Flags())
 	completes(cmd, "accel", accels()...)
 	completes(cmd, "arch", arches()...)
+	completes(cmd, "cloud", bootClouds()...)
 	completesDirectories(cmd, "keep", "cache", "www")
 	completesNothing(cmd, "append", "instance-id", "hostname", "user", "memory", "timeout", "port", "name")
 	return cmd
@@ -69,6 +74,13 @@ func newBoot() *cobra.Command {
 
 func accels() []string { return []string{string(lab.Auto), string(vm.KVM), string(vm.TCG)} }
 func arches() []string { return []string{string(vm.AMD64), string(vm.ARM64)} }
+
+// defaultCloud is the one that is simulated if no other is named.
+const defaultCloud = "ec2"
+
+// bootClouds are those that a guest can be on: its machine and service are
+// EC2's, or it has a volume.
+func bootClouds() []string { return append([]string{defaultCloud}, volumeNames()...) }
 
 // declare names the flags.
 func (b *bootCommand) declare(flags *pflag.FlagSet) {
@@ -78,6 +90,7 @@ func (b *bootCommand) declare(flags *pflag.FlagSet) {
 	flags.StringVar(&b.Disk, "disk", "", "the guest's disk `file`: made from the image if it is not there, kept afterwards")
 	flags.StringVar(&b.keep, "keep", "", "keep the run's files in this `directory`")
 	flags.StringVar(&b.Cache, "cache", "", "a `directory` that remembers whether KVM works here (default: boothook in the user's cache)")
+	flags.StringVar(&b.cloud, "cloud", defaultCloud, "the `cloud` to be on: EC2 with its service, or one that attaches a volume: "+strings.Join(volumeNames(), ", "))
 	flags.StringVar(&b.userData, "user-data", "", "a `file` with the user-data; - is standard input")
 	flags.StringVar(&b.vendorData, "vendor-data", "", "a `file` with the vendor-data")
 	flags.StringVar(&b.Root, "root", "", "the root's `device` in the guest (default: /dev/vda, or its partition)")
@@ -140,6 +153,12 @@ func (b *bootCommand) validate() error {
 	}
 	if err := oneOf("boot: --accel", b.accel, accels()); err != nil {
 		return err
+	}
+	if err := oneOf("boot: --cloud", b.cloud, bootClouds()); err != nil {
+		return err
+	}
+	if v, err := simulate.FindVolume(b.cloud); err == nil {
+		b.Volume = &v
 	}
 	b.Arch, b.Accel = vm.Arch(b.arch), vm.Accel(b.accel)
 	if b.MicroVM && (b.EFI || b.Arch != vm.AMD64) {

@@ -6,20 +6,26 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"boothook/cmd/boothook/vm"
 	"boothook/netboot/simulate"
 )
 
 const serveHelp = `Runs a simulated metadata service alone, until interrupted. It answers as the
 cloud does, errors included, and logs each request on standard error. The
-address it listens at is printed on standard output.`
+address it listens at is printed on standard output.
+
+With --volume it writes the volume that the cloud attaches to its machines, as
+the image of a vfat disk, and ends.`
 
 // A serveCommand is what "boothook serve" was asked for.
 type serveCommand struct {
 	cloud, listen        string
+	volume               string
 	userData, vendorData string
 	machine              simulate.Machine
 	server               simulate.Server
@@ -36,7 +42,8 @@ func newServe() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&s.cloud, "cloud", "ec2", "the `cloud` to simulate: "+strings.Join(cloudNames(), ", "))
+	flags.StringVar(&s.cloud, "cloud", defaultCloud, "the `cloud` to simulate: "+strings.Join(cloudNames(), ", ")+"; with --volume "+strings.Join(volumeNames(), ", "))
+	flags.StringVar(&s.volume, "volume", "", "write the cloud's volume to this `file` instead of running a service")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:0", "the `address` to listen at, HOST:PORT")
 	flags.StringVar(&s.userData, "user-data", "", "a `file` with the user-data; - is standard input")
 	flags.StringVar(&s.vendorData, "vendor-data", "", "a `file` with the vendor-data")
@@ -55,13 +62,20 @@ func newServe() *cobra.Command {
 	flags.StringVar(&faults.Path, "path", "", "only requests below this `path` fail")
 	flags.BoolVar(&faults.Hang, "hang", false, "never answer instead")
 	flags.BoolVar(&faults.Reset, "reset", false, "reset the connection instead")
-	completes(cmd, "cloud", cloudNames()...)
+	completes(cmd, "cloud", slices.Compact(slices.Sorted(slices.Values(append(cloudNames(), volumeNames()...))))...)
 	completesNothing(cmd, "listen", "instance-id", "hostname", "launch-index", "delay", "fail", "times", "path")
 	return cmd
 }
 
 func (s *serveCommand) run(cmd *cobra.Command) error {
 	cloud, err := simulate.Find(s.cloud)
+	volume, noVolume := simulate.FindVolume(s.cloud)
+	switch {
+	case s.volume != "":
+		err = noVolume
+	case err != nil && noVolume == nil:
+		err = fmt.Errorf("%s has no service but a volume: name a file for it with --volume", s.cloud)
+	}
 	if err != nil {
 		return usagef("serve: %w", err)
 	}
@@ -70,6 +84,9 @@ func (s *serveCommand) run(cmd *cobra.Command) error {
 	}
 	if s.machine.VendorData, err = readOptional(cmd, s.vendorData); err != nil {
 		return err
+	}
+	if s.volume != "" {
+		return vm.MakeVolume(cmd.Context(), s.volume, volume.Label, volume.Files(s.machine))
 	}
 	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", s.listen)
 	if err != nil {
@@ -91,6 +108,14 @@ func cloudNames() []string {
 	var names []string
 	for _, c := range simulate.Clouds() {
 		names = append(names, c.Name)
+	}
+	return names
+}
+
+func volumeNames() []string {
+	var names []string
+	for _, v := range simulate.Volumes() {
+		names = append(names, v.Name)
 	}
 	return names
 }

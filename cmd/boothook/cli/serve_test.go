@@ -5,11 +5,15 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"boothook/netboot/volume"
 )
 
 // TestServe runs the service as a user would and asks it.
@@ -56,6 +60,35 @@ func TestServe(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "GET /openstack/latest/user_data: 200, 10 bytes") {
 		t.Errorf("the log: %s", &log)
+	}
+}
+
+// TestServeVolume writes a cloud's volume and ends.
+func TestServeVolume(t *testing.T) {
+	if _, err := exec.LookPath("mcopy"); err != nil {
+		t.Skip(err)
+	}
+	path := filepath.Join(t.TempDir(), "seed.img")
+	if stdout, stderr, status := runTool(t, "#!/bin/sh\n", "serve", "--cloud", "nocloud", "--volume", path, "--user-data", "-"); status != 0 || stdout+stderr != "" {
+		t.Fatalf("exit status %d: %s%s", status, stdout, stderr)
+	}
+	image, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer image.Close()
+	v, err := volume.Open(image)
+	if err != nil || v.Label != "cidata" {
+		t.Fatalf("got %+v, %v", v, err)
+	}
+	if body, err := fs.ReadFile(v.FS, "user-data"); err != nil || string(body) != "#!/bin/sh\n" {
+		t.Errorf("user-data %q, %v", body, err)
+	}
+	if _, stderr, status := runTool(t, "", "serve", "--cloud", "opennebula"); status != 2 || !strings.Contains(stderr, "--volume") {
+		t.Errorf("a cloud without service: exit status %d: %s", status, stderr)
+	}
+	if _, stderr, status := runTool(t, "", "serve", "--cloud", "ec2", "--volume", path); status != 2 || !strings.Contains(stderr, "nocloud") {
+		t.Errorf("a cloud without volume: exit status %d: %s", status, stderr)
 	}
 }
 

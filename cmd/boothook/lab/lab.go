@@ -40,6 +40,7 @@ type lab struct {
 	dir     string
 	disk    string
 	efiVars string // empty: a BIOS
+	volume  string // empty: none
 	root    vm.RootFS
 	accel   vm.Accel
 	network *vm.Network
@@ -109,12 +110,18 @@ func (l *lab) makeDisk() error {
 	return vm.MakeEFIVars(l.efiVars, l.o.Arch)
 }
 
-// serve starts the metadata service and the file server.
+// serve starts the metadata service, or makes the volume, and starts the file
+// server.
 func (l *lab) serve(ctx context.Context) error {
 	ctx, l.stop = context.WithCancel(ctx)
-	if !l.o.NoMetadata {
-		machine := l.o.Machine
-		machine.PublicKeys = append(machine.PublicKeys, l.key.Public)
+	machine := l.o.Machine
+	machine.PublicKeys = append(machine.PublicKeys, l.key.Public)
+	if v := l.o.Volume; v != nil {
+		l.volume = filepath.Join(l.dir, "volume.img")
+		if err := vm.MakeVolume(ctx, l.volume, v.Label, v.Files(machine)); err != nil {
+			return err
+		}
+	} else if !l.o.NoMetadata {
 		metadata := simulate.Server{Handler: simulate.EC2{Machine: machine}, Log: func(r simulate.Entry) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -175,9 +182,9 @@ func (l *lab) boot(ctx context.Context) (*Result, error) {
 	defer cut()
 	machine := vm.Machine{
 		Network: l.network, Dir: l.dir, Disk: l.disk, Kernel: l.o.Kernel, Initrd: l.o.Initrd,
-		EFIVars: l.efiVars, MicroVM: l.o.MicroVM, Words: l.words(), Accel: l.accel, Arch: l.o.Arch, MemoryMB: l.o.MemoryMB, Probe: l.o.Ports,
+		EFIVars: l.efiVars, Volume: l.volume, MicroVM: l.o.MicroVM, Words: l.words(), Accel: l.accel, Arch: l.o.Arch, MemoryMB: l.o.MemoryMB, Probe: l.o.Ports,
 	}
-	if !l.o.NoHardwareID && !l.o.MicroVM {
+	if !l.o.NoHardwareID && !l.o.MicroVM && l.volume == "" {
 		machine.DMI = vm.EC2(l.o.Machine.InstanceID)
 	}
 	guest, err := vm.Start(ctx, machine)

@@ -34,9 +34,12 @@ type Options struct {
 	// Cache is a directory that remembers whether KVM works here.
 	Cache string
 
-	// Machine is what the metadata service knows of the guest.
+	// Machine is what the metadata service knows of the guest, or the volume.
 	Machine    simulate.Machine
 	NoMetadata bool // there is no such service
+	// Volume is a cloud's that attaches one instead of EC2's service; nil for
+	// none.
+	Volume *simulate.Volume
 	// WWW is a directory that is served over HTTP, at an address for which
 	// the network's DNS has Names; empty for none.
 	WWW   string

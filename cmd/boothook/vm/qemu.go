@@ -98,6 +98,9 @@ type Machine struct {
 	Dir string
 	// Disk is the raw image that the guest writes to.
 	Disk, Kernel string
+	// Volume is the image of a volume that is attached beside the disk, for
+	// reading only; empty for none.
+	Volume string
 	// Initrd is empty for a unified kernel image, which has it.
 	Initrd string
 	// EFIVars is the file that keeps the variables of the machine's EFI
@@ -128,6 +131,11 @@ func (m Machine) command(qmp string) []string {
 	}
 	if m.Initrd != "" {
 		args = append(args, "-initrd", m.Initrd)
+	}
+	if m.Volume != "" {
+		args = append(args,
+			"-drive", "file="+optionValue(m.Volume)+",format=raw,if=none,id=volume,readonly=on",
+			"-device", m.virtio("blk")+",drive=volume")
 	}
 	return append(args,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",

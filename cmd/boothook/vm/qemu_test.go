@@ -106,6 +106,19 @@ func TestMicroVM(t *testing.T) {
 	}
 }
 
+// A volume is a disk beside the first, and only read.
+func TestVolume(t *testing.T) {
+	m := Machine{Disk: "disk", Kernel: "vmlinuz", Initrd: "initrd", Accel: TCG, MemoryMB: 256}
+	if without := strings.Join(m.command("qmp"), " "); strings.Contains(without, "volume") {
+		t.Error(without)
+	}
+	m.Volume = "seed,1.img"
+	with := strings.Join(m.command("qmp"), " ")
+	if !strings.Contains(with, "-drive file=seed,,1.img,format=raw,if=none,id=volume,readonly=on -device virtio-blk-pci,drive=volume") {
+		t.Error(with)
+	}
+}
+
 // A comma in a path is no end of it.
 func TestCommaInAPath(t *testing.T) {
 	m := Machine{Disk: "a,b", EFIVars: "c,d", Kernel: "vmlinuz", Initrd: "initrd", Accel: TCG, MemoryMB: 256}
