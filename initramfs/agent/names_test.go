@@ -44,15 +44,15 @@ func TestNamesNoCloud(t *testing.T) {
 		t.Errorf("only %d files looked at", files)
 	}
 	for line, want := range map[string]string{
-		"// MAAS says who it is":               "maas",
-		"const azureWireserver = 1":            "azure",
-		`if name == "nocloud" {`:               "nocloud",
+		"// MAAS says who it is":                "maas",
+		"const azureWireserver = 1":             "azure",
+		`if name == "nocloud" {`:                "nocloud",
 		"// clouds without DHCP (DigitalOcean)": "digitalocean",
-		`load("qemu_fw_cfg")`:                  "fw_cfg",
-		`"bus/acpi/devices/QEMU0002:00"`:       "qemu0002",
-		"GenericOptionCode(245)":               "245",
-		"func loadFWCfg() {}":                  "fwcfg",
-		"// QEMU is no cloud, nor is 1245":     "",
+		`load("qemu_fw_cfg")`:                   "fw_cfg",
+		`"bus/acpi/devices/QEMU0002:00"`:        "qemu0002",
+		"GenericOptionCode(245)":                "245",
+		"func loadFWCfg() {}":                   "fwcfg",
+		"// QEMU is no cloud, nor is 1245":      "",
 	} {
 		if got := namesCloud(line, barred); got != want {
 			t.Errorf("%q: found %q, want %q", line, got, want)
