@@ -3,6 +3,7 @@ package cloudconfig
 import (
 	"io"
 	"slices"
+	"strings"
 
 	"boothook/injector/digest"
 )
@@ -10,12 +11,21 @@ import (
 // cryptAlphabet is crypt(5)'s order of letters.
 const cryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+// maxPassword is the longest password, in bytes: libxcrypt's
+// CRYPT_MAX_PASSPHRASE_SIZE without the final zero. What is longer is not
+// taken at login either, and hashing it costs its length squared.
+const maxPassword = 511
+
 // saltLetters is the length of a salt; crypt(5) reads at most 16.
 const saltLetters = 16
 
 // crypt hashes a plain password for the shadow file; "" after a failure, and
 // then the account stays without a password.
 func (b *builder) crypt(at *Value, password string) string {
+	if len(password) > maxPassword || strings.Contains(password, "\x00") {
+		b.fail(at, "no password is set: it has %d bytes, and at most %d, none of them zero, are taken at login", len(password), maxPassword)
+		return ""
+	}
 	salt := make([]byte, saltLetters)
 	if b.Rand == nil {
 		b.fail(at, "no password is set: there is no source of randomness")

@@ -109,12 +109,17 @@ func apkRepos(b *builder) {
 	})
 }
 
+// isInterface says whether the kernel takes a name for a network interface.
+func isInterface(s string) bool {
+	return s != "" && len(s) < 16 && s != "." && s != ".." && !strings.ContainsAny(s, "/: \t\n\v\f\r\x00")
+}
+
 // wireguard plans the interfaces' configurations and starts them at boot.
 func wireguard(b *builder) {
 	for _, v := range b.cfg.Get("wireguard").Get("interfaces").Items() {
 		name, file := v.Get("name").Scalar(), v.Get("config_path").Scalar()
 		body := v.Get("content").Scalar()
-		if !validName(name) || body == "" {
+		if !isInterface(name) || body == "" {
 			b.fail(v, "wireguard: an interface needs a name and content")
 			continue
 		}

@@ -3,6 +3,7 @@ package cloudconfig
 import (
 	"strings"
 
+	"boothook/injector/accounts"
 	"boothook/injector/plan"
 )
 
@@ -57,8 +58,8 @@ func setPasswords(b *builder) {
 // password plans one. Without a kind it is told by its looks, as cloud-init
 // does for password and chpasswd.list.
 func (b *builder) password(at *Value, user, password, kind string, expire bool) {
-	if !validName(user) {
-		b.fail(at, "a user's name may not hold colons, slashes, commas or blanks")
+	if err := accounts.CheckName(user); err != nil {
+		b.fail(at, "password: %v", err)
 		return
 	}
 	if kind == "" {
@@ -79,7 +80,9 @@ func (b *builder) password(at *Value, user, password, kind string, expire bool) 
 			b.result.RandomPasswords = append(b.result.RandomPasswords, RandomPassword{user, random})
 		}
 	case "text":
-		a.Hash = b.crypt(at, password)
+		if a.Hash = b.crypt(at, password); a.Hash == "" && password != "" {
+			return // crypt has said why
+		}
 	}
 	if a.Hash == "" || strings.ContainsAny(a.Hash, ":\n") {
 		b.fail(at, "user %s: the password is empty or not one; it is not set", user)

@@ -1,12 +1,12 @@
 package cloudconfig
 
 import (
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"boothook/injector/accounts"
 	"boothook/injector/plan"
 )
 
@@ -14,112 +14,97 @@ import (
 const sudoersFile = "/etc/sudoers.d/90-cloud-init-users"
 
 const (
-	doasFile    = "/etc/doas.conf"
-	rulesHeader = "# Written by boothook from cloud-config.\n"
+	doasFile  = "/etc/doas.conf"
+	rulesMode = 0o440
 )
 
 // usersGroups plans groups, accounts, their passwords, sudo rules and keys.
 func usersGroups(b *builder) {
 	planned := map[string]bool{}
 	for _, g := range b.people.groups {
-		if !validName(g.name) {
-			b.fail(g.from, "a group's name may not hold colons, slashes, commas or blanks")
+		if err := accounts.CheckName(g.name); err != nil {
+			b.fail(g.from, "group: %v", err)
 			continue
 		}
 		planned[g.name] = true
-		b.step(&plan.Step{Kind: plan.Group, Account: &plan.Account{Name: g.name, Members: g.members}, Why: g.from.why("groups")})
+		members := b.goodNames(g.from, "group "+g.name, g.members)
+		b.step(&plan.Step{Kind: plan.Group, Account: &plan.Account{Name: g.name, Members: members}, Why: g.from.why("groups")})
 	}
-	var sudo, doas strings.Builder
+	var rules []plan.Step
 	for _, u := range b.people.users {
-		if !validName(u.name) {
-			b.fail(u.value, "a user's name may not hold colons, slashes, commas or blanks")
+		if err := accounts.CheckName(u.name); err != nil {
+			b.fail(u.value, "user: %v", err)
 			continue
 		}
-		b.user(u, planned)
-		for _, rule := range b.rules("sudo", u.value) {
-			sudo.WriteString(u.name + " " + rule + "\n")
+		if !b.user(u, planned) {
+			continue // nor does it get a rule
 		}
-		doas.WriteString(b.doasRules(u))
+		rules = b.rules(rules, plan.Step{Kind: plan.Sudo, Path: sudoersFile}, u, checkSudoRule)
+		rules = b.rules(rules, plan.Step{Kind: plan.Doas, Path: doasFile}, u, func(rule string) error { return checkDoasRule(rule, u.name) })
 	}
-	if sudo.Len() > 0 {
-		b.step(&plan.Step{
-			Kind: plan.File, Path: sudoersFile, Body: []byte(rulesHeader + sudo.String()), Mode: 0o440,
-			Why: plan.Why{Part: "cloud-config", Key: "sudo"},
-		})
-	}
-	if doas.Len() > 0 {
-		s := plan.Step{Kind: plan.File, Path: doasFile, Body: []byte(rulesHeader + doas.String()), Mode: 0o440, Append: true,
-			Why: plan.Why{Part: "cloud-config", Key: "doas"}}
-		if b.Facts.Exists[doasFile] {
-			s.Mode = 0 // as it is
-		}
-		b.step(&s)
+	// A rule comes after all accounts, for it may be about two of them.
+	for i := range rules {
+		b.step(&rules[i])
 	}
 }
 
-// rules reads false, null, a rule, or a list of rules. A rule is one line:
-// what would run on into the next one is none.
-func (b *builder) rules(key string, user *Value) []string {
-	var out []string
-	v := user.Get(key)
+// goodNames leaves out the names that no account can have.
+func (b *builder) goodNames(at *Value, what string, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		err := accounts.CheckName(name)
+		if err != nil {
+			b.fail(at, "%s: %v", what, err)
+		}
+		return err != nil
+	})
+}
+
+// rules reads false, null, a rule, or a list of rules, and plans those that
+// keep to the grammar of the file they go into: one that does not would make
+// all others in it void.
+func (b *builder) rules(steps []plan.Step, s plan.Step, u person, check func(rule string) error) []plan.Step {
+	key := string(s.Kind)
+	v := u.value.Get(key)
+	void := false
 	for _, item := range v.Items() {
 		switch {
 		case item.Kind == Bool && !item.Bool, item.Kind == String && item.Text == "":
-		case item.Kind != String || strings.ContainsAny(item.Text, "\n\r\x00") || strings.HasSuffix(item.Text, `\`):
-			b.fail(item, "a rule of %s must be one line", key)
-		default:
-			out = append(out, item.Text)
+			continue
+		case item.Kind != String:
+			b.fail(item, "user %s: a rule of %s must be text, not %v", u.name, key, item.Kind)
+			continue
 		}
+		if err := check(item.Text); err != nil {
+			b.fail(item, "user %s: this rule of %s is not written: %v", u.name, key, err)
+			void = void || s.Kind == plan.Doas
+			continue
+		}
+		s.Body = append(s.Body, item.Text+"\n"...)
 	}
-	return out
+	if void { // as in cloud-init
+		b.fail(v, "user %s: nor are the other rules of %s", u.name, key)
+		return steps
+	}
+	if len(s.Body) == 0 {
+		return steps
+	}
+	s.Account, s.Mode, s.Why = &plan.Account{Name: u.name}, rulesMode, v.why(key)
+	return append(steps, s)
 }
 
-// doasRules are the lines of doas.conf(5) for an account. As in cloud-init,
-// one rule that is not about it makes all of them void.
-func (b *builder) doasRules(u person) string {
-	var text strings.Builder
-	for _, rule := range b.rules("doas", u.value) {
-		if doasIdentity(rule) != u.name {
-			b.fail(u.value.Get("doas"), "user %s: a rule of doas must be \"permit [OPTIONS] %s ...\"; none of them is written", u.name, u.name)
-			return ""
-		}
-		text.WriteString(rule + "\n")
-	}
-	return text.String()
-}
-
-// doasIdentity is whom a rule of doas.conf(5) is about; "" where it is no rule.
-func doasIdentity(rule string) string {
-	f := strings.Fields(rule)
-	if len(f) == 0 || f[0] != "permit" && f[0] != "deny" {
-		return ""
-	}
-	braces := false
-	for _, word := range f[1:] {
-		switch {
-		case braces || word == "setenv" || strings.HasPrefix(word, "{"):
-			braces = !strings.HasSuffix(word, "}")
-		case word == "nopass" || word == "nolog" || word == "persist" || word == "keepenv":
-		default:
-			return word
-		}
-	}
-	return ""
-}
-
-// user plans one account and the groups it needs.
-func (b *builder) user(u person, planned map[string]bool) {
+// user plans one account and the groups it needs, and says whether it could.
+func (b *builder) user(u person, planned map[string]bool) bool {
 	v := u.value
 	_, there := b.Facts.Account(u.name)
 	a := plan.Account{
 		Name: u.name, Gecos: v.Get("gecos").Scalar(), Home: v.Get("homedir").Scalar(), Shell: v.Get("shell").Scalar(),
 		System: v.Get("system").Truth(false), PrimaryGroup: v.Get("primary_group").Scalar(),
-		Groups: splitNames(v.Get("groups")),
+		Groups: b.goodNames(v.Get("groups"), "user "+u.name, splitNames(v.Get("groups"))),
 	}
 	a.NoHome = a.System || v.Get("no_create_home").Truth(false)
 	if strings.ContainsAny(a.Gecos+a.Home+a.Shell+a.PrimaryGroup, ":\n") {
 		b.fail(v, "user %s: gecos, homedir, shell and primary_group may not hold colons or line ends", u.name)
-		return
+		return false
 	}
 	if v.Get("no_user_group").Truth(false) && a.PrimaryGroup == "" {
 		a.PrimaryGroup = "users" // useradd's own default group
@@ -151,6 +136,7 @@ func (b *builder) user(u person, planned map[string]bool) {
 			b.warn(at, "user %s: %s is not handled by boothook", u.name, key)
 		}
 	}
+	return true
 }
 
 // userEnd gives the day on which an account ends and how long it outlives its
@@ -208,10 +194,4 @@ func keyList(v *Value) *Value {
 		items[i] = e.Value
 	}
 	return sequence(items, v.Pos)
-}
-
-// validName accepts what passwd(5) and a path can hold, and what sudoers(5)
-// takes for the name of one account.
-func validName(s string) bool {
-	return s != "" && len(s) <= 32 && s[0] != '-' && !strings.ContainsAny(s, ":/,\\%#! \t\n\r\x00") && path.Clean(s) == s
 }

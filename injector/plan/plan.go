@@ -38,6 +38,14 @@ const (
 	// AuthorizedKeys adds the lines of Body that are missing to the
 	// authorized_keys file of Account.Name, in its home directory.
 	AuthorizedKeys Kind = "authorized-keys"
+	// Sudo gives Account.Name the rules of Body in Path: lines of sudoers(5)
+	// without their first word. The first such step of a plan begins the file
+	// anew. An account that does not exist by then gets none.
+	Sudo Kind = "sudo"
+	// Doas gives Account.Name the rules of Body in Path: whole lines of
+	// doas.conf(5), added to those that are there, once. An account that does
+	// not exist by then gets none.
+	Doas Kind = "doas"
 	// Hostname sets /etc/hostname (and, at boot, the kernel's name) to Body.
 	Hostname Kind = "hostname"
 )

@@ -88,6 +88,8 @@ func subject(s Step) string {
 		return text + " -> " + printable(s.Target)
 	case Hostname:
 		return text + " (" + printable(strings.TrimSpace(string(s.Body))) + ")"
+	case Sudo, Doas:
+		return text + " (" + printable(s.Account.Name) + ")"
 	case User, Group:
 		if more := append(append([]string{}, s.Account.Groups...), s.Account.Members...); len(more) > 0 {
 			return text + " (" + printable(strings.Join(more, ", ")) + ")"

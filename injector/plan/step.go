@@ -20,7 +20,7 @@ func (s *Step) Validate() error {
 		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 	}
 	switch s.Kind {
-	case File, Dir, Link, Remove:
+	case File, Dir, Link, Remove, Sudo, Doas:
 		switch {
 		case !strings.HasPrefix(s.Path, "/"):
 			return bad("path %q is not absolute", s.Path)
@@ -32,6 +32,8 @@ func (s *Step) Validate() error {
 			return bad("path %q names a directory", s.Path)
 		case s.Size != 0 && (s.Kind != File || s.Append || !s.KeepExisting || s.Size < int64(len(s.Body))):
 			return bad("size %d", s.Size)
+		case (s.Kind == Sudo || s.Kind == Doas) && (s.Account == nil || s.Account.Name == ""):
+			return bad("%s without a name", s.Kind)
 		case s.Kind == Link && (s.Target == "" || len(s.Target) >= maxPath || strings.Contains(s.Target, "\x00")):
 			return bad("link to %.40q", s.Target)
 		}

@@ -33,6 +33,8 @@ type composer struct {
 	// closed remembers directories in which nothing can be made, and why.
 	closed map[*node]error
 	ledger *ledger
+	// begun are the files of rules that a step of this plan has begun.
+	begun map[*node]bool
 	// readOnly says that a step was dropped for a read-only file system.
 	readOnly bool
 	// early are the directories that are to be made before anything is staged,
@@ -150,6 +152,8 @@ func (c *composer) step(i int, s *plan.Step) error {
 		file := *s
 		file.Path, file.Mode, file.Body = "/etc/hostname", 0o644, append(bytes.TrimSpace(s.Body), '\n')
 		return c.file(i, &file)
+	case plan.Sudo, plan.Doas:
+		return c.rules(i, s)
 	}
 	return c.account(i, s)
 }
