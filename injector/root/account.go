@@ -233,6 +233,9 @@ func (c *composer) authorizedKeys(i int, s *plan.Step, files accountFiles) error
 		}
 		places[k] = n
 	}
+	if err := c.mayCopy(places[2]); err != nil {
+		return err
+	}
 	old, err := c.tree.body(places[2])
 	if err != nil {
 		return err

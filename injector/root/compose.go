@@ -183,6 +183,9 @@ func (c *composer) file(i int, s *plan.Step) error {
 	want := state{kind: regular, mode: s.Mode, body: s.Body}
 	owner, group := s.Owner, s.Group
 	if s.Append {
+		if err := c.mayCopy(n); err != nil {
+			return err
+		}
 		text, err := c.tree.body(n)
 		if err != nil {
 			return err
@@ -203,6 +206,26 @@ func (c *composer) file(i int, s *plan.Step) error {
 	c.set(i, n, want, owner, group)
 	n.want.size = max(n.want.size, s.Size)
 	n.secret = n.secret || s.Secret
+	return nil
+}
+
+// mayCopy refuses to take what stands at n into a file of another owner or
+// mode if that could disclose it: where somebody else than root can make
+// names, a file may be a hard link to one that its maker cannot read. A file
+// whose other name is gone has one link, so that its mode has to tell.
+func (c *composer) mayCopy(n *node) error {
+	user := n.parent.was.uid
+	if n.was.kind != regular || len(n.steps) > 0 || !c.tree.root.shared(n.parent) {
+		return nil
+	}
+	switch {
+	case n.links > 1:
+		return fmt.Errorf("the file has %d hard links, and could be somebody else's", n.links)
+	case n.was.uid != user && !c.tree.root.trusted(n.was.uid):
+		return errors.New("the file belongs neither to root nor to whom the directory belongs to")
+	case n.was.uid != user && n.was.mode&0o004 == 0:
+		return errors.New("the file is root's, and whom the directory belongs to may not read it")
+	}
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (c *composer) describe(n *node, list []plan.Change) ([]plan.Change, error) 
 	if ch.Secret {
 		ch.Old.Body, ch.New.Body = nil, nil
 	} else if n.was.kind == regular && n.was.body == nil {
-		t := &node{parent: n.parent, name: n.name, was: n.was, want: n.was}
+		t := &node{parent: n.parent, name: n.name, was: n.was, want: n.was, inode: n.inode, links: n.links}
 		body, err := c.tree.body(t)
 		if err != nil {
 			return nil, err

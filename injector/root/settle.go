@@ -131,7 +131,7 @@ func (t *tree) changed(n *node) (bool, error) {
 		b.body = nil // so that body reads the disk
 		_, err := t.body(n)
 		b.body = want
-		if errors.Is(err, ErrTooBig) {
+		if errors.Is(err, ErrTooBig) || gone(err) {
 			return true, nil
 		}
 		if err != nil {

@@ -59,6 +59,10 @@ type node struct {
 	// mount point, is immutable or append-only, and where it is stored.
 	mount, frozen bool
 	device        uint64
+	// inode and links tell the file that was looked at from another one, and
+	// how many names it has.
+	inode uint64
+	links uint32
 }
 
 // A tree is the root as steps find it and leave it. It reads the disk as it
@@ -224,6 +228,7 @@ func (t *tree) look(n *node) error {
 	n.was = state{mode: uint32(sx.Mode) & 0o7777, uid: int(sx.Uid), gid: int(sx.Gid), size: int64(sx.Size), kind: other}
 	n.mount = sx.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 	n.device = unix.Mkdev(sx.Dev_major, sx.Dev_minor)
+	n.inode, n.links = sx.Ino, sx.Nlink
 	switch uint32(sx.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
 		n.was.kind = regular
@@ -298,6 +303,13 @@ func (t *tree) body(n *node) ([]byte, error) {
 			return nil, pathError("read", n.path(), err)
 		}
 		defer unix.Close(fd)
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return nil, pathError("read", n.path(), err)
+		}
+		if st.Ino != n.inode || uint32(st.Nlink) != n.links || int(st.Uid) != n.was.uid {
+			return nil, pathError("read", n.path(), errSwapped)
+		}
 		if n.was.body, err = readFD(fd, MaxFile); err != nil {
 			return nil, pathError("read", n.path(), err)
 		}
