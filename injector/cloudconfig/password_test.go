@@ -18,7 +18,7 @@ func TestLongPasswords(t *testing.T) {
 		strings.Repeat("q", maxPassword) + "}\nchpasswd:\n  list:\n  - carol:" + long + "\n  users:\n  - {name: dave, type: text, password: " + long + "}\n"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r := runCase(t, txtar.Parse([]byte("-- part-001 --\n"+doc)))
+	r := runCase(t, txtar.Parse([]byte("-- part-001 --\n"+doc)).Files)
 	runtime.ReadMemStats(&after)
 	if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
 		t.Errorf("%d MB were allocated", spent>>20)
