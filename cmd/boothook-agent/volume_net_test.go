@@ -31,8 +31,13 @@ func (l *lab) disc(label, sysfs string, files map[string]string, kind ...string)
 	}
 	name := l.client + "-" + label
 	path := filepath.Join("/dev/shm", name)
-	l.must("genisoimage", slices.Concat(kind, []string{"-quiet", "-V", label, "-o", path, content})...)
 	l.t.Cleanup(func() { os.Remove(path) })
+	if kind[0] == "vfat" {
+		l.must("mkfs.vfat", "-n", label, "-C", path, "2048")
+		l.must("sh", "-c", `MTOOLS_SKIP_CHECK=1 mcopy -s -i "$0" "$1"/* ::`, path, content)
+	} else {
+		l.must("genisoimage", slices.Concat(kind, []string{"-quiet", "-V", label, "-o", path, content})...)
+	}
 	if err := os.MkdirAll(filepath.Join(sysfs, "class/block/shm!"+name), 0o755); err != nil {
 		l.t.Fatal(err)
 	}
@@ -42,7 +47,7 @@ func (l *lab) disc(label, sysfs string, files map[string]string, kind ...string)
 // answers that its parser is held against, and prints what the root has of
 // them. Nobody is asked over the network.
 func TestVolumes(t *testing.T) {
-	joliet, rockRidge, udf := []string{"-J"}, []string{"-R"}, []string{"-udf"}
+	joliet, rockRidge, udf, vfat := []string{"-J"}, []string{"-R"}, []string{"-udf"}, []string{"vfat"}
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-12s %-12s %-10s %-38s %-18s %4s %9s %11s %7s\n", "source", "label", "disc", "instance-id", "hostname", "keys", "user-data", "vendor-data", "network")
 	for _, tt := range []struct {
@@ -56,6 +61,7 @@ func TestVolumes(t *testing.T) {
 		{"ibmcloud", "template", "METADATA", "openstack/latest", joliet},
 		{"opennebula", "sunstone", "CONTEXT", "", joliet},
 		{"ovf", "vmware", "OVF ENV", "", joliet},
+		{"rbxcloud", "hyperone", "CLOUDMD", "", vfat},
 	} {
 		t.Run(tt.source+" "+strings.Join(tt.disc, ""), func(t *testing.T) {
 			l := newLab(t)

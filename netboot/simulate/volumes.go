@@ -25,6 +25,7 @@ func Volumes() []Volume {
 		{"nocloud", "cidata", noCloudSeed},
 		{"opennebula", "CONTEXT", openNebulaContext},
 		{"ovf", "OVF ENV", ovfEnvironment},
+		{"rbxcloud", "CLOUDMD", rbxCloud},
 	}
 }
 

@@ -131,8 +131,11 @@ func TestSimulatedVolumes(t *testing.T) {
 					Source: volume.Name, Platform: matches[0].Platform, ID: m.InstanceID, Hostname: m.Hostname,
 					PublicKeys: m.PublicKeys, UserData: m.UserData, VendorData: m.VendorData,
 				}
-				if volume.Name == "opennebula" {
+				switch volume.Name {
+				case "opennebula":
 					want.ID = "one-" + m.InstanceID
+				case "rbxcloud":
+					want.VendorData = rbxAccount("rbx", "")
 				}
 				if strings.Contains(noVendor, volume.Name) {
 					want.VendorData = nil

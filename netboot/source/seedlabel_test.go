@@ -18,6 +18,7 @@ func TestVolumesByLabel(t *testing.T) {
 		{"context", "opennebula", "context.sh", "VMID='4'\n", "one-4"},
 		{"ovf env", "ovf", "ovf-env.xml", `<Property key="instance-id" value="i-5"/>`, "i-5"},
 		{"ovfenv", "ovf", "ovf-env.xml", `<Property key="instance-id" value="i-6"/>`, "i-6"},
+		{"cloudmd", "rbxcloud", "cloud.json", `{"vm": {"_id": "i-8"}, "netadp": []}`, "i-8"},
 		{"ovf-transport", "ovf", "ovf-env.xml", `<Property key="instance-id" value="i-7"/>`, "i-7"},
 	} {
 		for _, label := range []string{test.label, strings.ToUpper(test.label)} {

@@ -136,6 +136,7 @@ func Table() []*Source {
 		configDrive(),
 		ibmCloud(),
 		openNebula(),
+		rbxCloud(),
 		vmware(),
 		ovf(),
 		azure(),
