@@ -27,7 +27,12 @@ func (w *world) runHook(h Hook, timeout time.Duration, out *output) Result {
 	r := Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Started: time.Now().UTC(), Notes: w.notes}
 	w.notes = nil // what holds for all is said once
 	fmt.Fprintf(out.w, "== %s %s ==\n", h.Kind, h.Name)
-	argv, note, err := w.prepare(h)
+	err := w.keepMemory()
+	var argv []string
+	var note string
+	if err == nil {
+		argv, note, err = w.prepare(h)
+	}
 	if note != "" {
 		r.Notes = append(r.Notes, note)
 	}
@@ -130,7 +135,7 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 	if err != nil {
 		return explain(argv[0], err)
 	}
-	os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte(oomScore), 0)
+	writeTo(w.proc, strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", oomScore)
 
 	copied := make(chan struct{})
 	go func() {
@@ -147,7 +152,7 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 	alarm.Stop()
 	r.Duration, r.TimedOut = time.Since(r.Started), late.Load()
 	var clean bool
-	if r.Left, clean = settle(leftGrace); !clean {
+	if r.Left, clean = settle(w.proc, leftGrace); !clean {
 		read.Close() // who will not die may hold the other end for ever
 		r.Notes = append(r.Notes, "leaving processes that would not die")
 	}

@@ -130,16 +130,19 @@ func TestDelegatePids(t *testing.T) {
 			control := filepath.Join(dir, "cgroup.subtree_control")
 			os.WriteFile(filepath.Join(dir, "cgroup.controllers"), []byte(c.controllers), 0o600)
 			os.WriteFile(control, []byte(c.control), 0o600)
-			restore := delegatePids(dir)
-			if (restore != nil) != c.ok {
+			top, err := os.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer top.Close()
+			l := &limit{dir: top, restore: func() {}}
+			if l.delegatePids() != c.ok {
 				t.Fatal("delegated:", !c.ok)
 			}
 			if got, _ := os.ReadFile(control); string(got) != c.after {
 				t.Errorf("after: %q", got)
 			}
-			if restore != nil {
-				restore()
-			}
+			l.restore()
 			if got, _ := os.ReadFile(control); string(got) != c.restored {
 				t.Errorf("restored: %q", got)
 			}

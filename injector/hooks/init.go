@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"golang.org/x/sys/unix"
 )
 
 // initName is argv[0] of the hook init, by which a program knows that it is
@@ -78,14 +80,14 @@ func (o *output) copy(r io.Reader) (kept, dropped int64) {
 // settle waits until nobody is left in the namespace but the hook init, and
 // kills who is still there after the grace. It gives the names of those it
 // killed, and false when they would not die.
-func settle(grace time.Duration) (left []string, clean bool) {
+func settle(proc *os.File, grace time.Duration) (left []string, clean bool) {
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, syscall.SIGCHLD)
 	defer signal.Stop(died)
 	if reap(died, grace) {
 		return nil, true
 	}
-	left = processes()
+	left = processes(proc)
 	syscall.Kill(-1, syscall.SIGKILL)
 	return left, reap(died, dyingTime)
 }
@@ -111,9 +113,10 @@ func reap(died <-chan os.Signal, within time.Duration) bool {
 	}
 }
 
-// processes names the processes of the namespace but its PID 1.
-func processes() []string {
-	dir, err := os.Open("/proc")
+// processes names the processes of the namespace but its PID 1, as proc, which
+// is held open, has them.
+func processes(proc *os.File) []string {
+	dir, err := openIn(proc, ".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil
 	}
@@ -125,15 +128,15 @@ func processes() []string {
 		if pid, err := strconv.Atoi(name); err != nil || pid == 1 {
 			continue
 		}
-		comm, err := os.ReadFile("/proc/" + name + "/comm")
-		if err != nil {
+		comm := readFrom(proc, name+"/comm")
+		if comm == "" {
 			continue // it has just ended
 		}
 		if len(found) == maxLeft {
 			more++
 			continue
 		}
-		found = append(found, printable(strings.TrimSpace(string(comm))))
+		found = append(found, printable(strings.TrimSpace(comm)))
 	}
 	if more > 0 {
 		found = append(found, fmt.Sprintf("and %d more", more))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,8 @@ const resolvPath = "/etc/resolv.conf"
 // nothing on nil.
 type resolv struct {
 	made os.FileInfo // the empty file made to bind over, nil for none
+	// dir is where it was made, held open: a hook may mount over the path.
+	dir *os.File
 }
 
 // bindResolv writes content to file and binds that over /etc/resolv.conf,
@@ -35,7 +38,9 @@ func bindResolv(file string, content []byte) (*resolv, error) {
 	fd, err := unix.Open(resolvPath, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		if fd, err = unix.Open(resolvPath, unix.O_RDONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644); err == nil {
-			r.made, err = os.Lstat(resolvPath)
+			if r.made, err = os.Lstat(resolvPath); err == nil {
+				r.dir, err = os.Open(filepath.Dir(resolvPath))
+			}
 		}
 	}
 	if err != nil {
@@ -52,12 +57,14 @@ func bindResolv(file string, content []byte) (*resolv, error) {
 
 // unbind takes the file away that bindResolv made, if it is still that one.
 func (r *resolv) unbind() {
-	if r == nil || r.made == nil {
+	if r == nil || r.dir == nil || r.dir.Chdir() != nil {
 		return
 	}
-	unix.Unmount(resolvPath, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	now, err := os.Lstat(resolvPath)
+	name := filepath.Base(resolvPath) // from the directory that is held
+	unix.Unmount(name, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	now, err := os.Lstat(name)
 	if err == nil && os.SameFile(now, r.made) && now.Size() == 0 {
-		os.Remove(resolvPath)
+		os.Remove(name)
 	}
+	r.dir.Close()
 }

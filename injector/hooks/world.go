@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,10 @@ var cloudInitPer []byte
 // memorySize bounds the tmpfs that holds what runs from memory.
 const memorySize = "size=64m,mode=0755"
 
+// maxMemories is how often that tmpfs is mounted anew after a hook has taken
+// it away.
+const maxMemories = 64
+
 const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // memoryDirs are where that tmpfs may be mounted, the first that can be had:
@@ -33,11 +38,22 @@ type world struct {
 	instance string   // the instance's directory
 	id       string   // INSTANCE_ID
 	memory   string   // where the tmpfs is mounted
+	mounted  []memory // the tmpfs, and those that took its place
 	notes    []string // what could not be had
 	resolv   *resolv
 	limit    *limit
-	// null is held open: a hook may take /dev away from those after it.
-	null *os.File
+	// null and proc are held open: a hook may take /dev and /proc away from
+	// those after it.
+	null, proc *os.File
+}
+
+// A memory is a tmpfs that is mounted, and the directory that it is mounted
+// in, held open: a hook may mount something over either, or unmount them.
+type memory struct {
+	parent, top *os.File
+	name        string
+	// made says that the parent, too, was made for it.
+	made bool
 }
 
 // enter makes the hooks' world and moves the process into it. Everything is
@@ -70,6 +86,9 @@ func enter(req request) (*world, error) {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if err := unix.Mount("proc", "/proc", "proc", flags, ""); err != nil {
 		return nil, fmt.Errorf("mount /proc in the root: %w", err)
+	}
+	if w.proc, err = os.Open("/proc"); err != nil {
+		return nil, fmt.Errorf("open /proc: %w", err)
 	}
 	for _, dir := range []string{"/sys", "/dev", "/run"} {
 		w.bind(outer, dir)
@@ -113,18 +132,30 @@ func bindFD(fd int, path string) error {
 	return unix.Mount("/proc/self/fd/"+strconv.Itoa(fd), path, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
+// keepMemory mounts another tmpfs where a hook has covered the one that there
+// is, or taken it away.
+func (w *world) keepMemory() error {
+	now, err := os.Stat(w.memory)
+	if err == nil {
+		var held os.FileInfo
+		if held, err = w.mounted[len(w.mounted)-1].top.Stat(); err == nil && os.SameFile(now, held) {
+			return nil
+		}
+	}
+	if len(w.mounted) == maxMemories {
+		return fmt.Errorf("%s has been covered %d times", w.memory, maxMemories)
+	}
+	return w.mountMemory()
+}
+
 // mountMemory mounts the tmpfs and puts cloud-init-per into it.
 func (w *world) mountMemory() error {
 	var err error
 	for _, dir := range memoryDirs() {
-		if err = os.MkdirAll(dir, 0o755); err != nil {
-			continue
-		}
-		if err = unix.Mount("boothook", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memorySize); err == nil {
+		if err = w.mountMemoryOn(dir); err == nil {
 			w.memory = dir
 			break
 		}
-		os.Remove(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("mount tmpfs for the hooks: %w", err)
@@ -137,6 +168,44 @@ func (w *world) mountMemory() error {
 		return fmt.Errorf("put cloud-init-per into PATH: %w", err)
 	}
 	return nil
+}
+
+func (w *world) mountMemoryOn(dir string) error {
+	_, err := os.Lstat(filepath.Dir(dir))
+	made := errors.Is(err, fs.ErrNotExist)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	parent, err := os.Open(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	m := memory{parent: parent, name: filepath.Base(dir), made: made}
+	if err = unix.Mount("boothook", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, memorySize); err == nil {
+		m.top, err = os.Open(dir)
+	}
+	if err != nil {
+		m.unmount()
+		return err
+	}
+	w.mounted = append(w.mounted, m)
+	return nil
+}
+
+// unmount takes the tmpfs and its directory away. A path from an open
+// directory leads below whatever is mounted over it.
+func (m memory) unmount() {
+	if m.top != nil {
+		m.top.Close()
+	}
+	if m.parent.Chdir() == nil {
+		unix.Unmount(m.name, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		unix.Rmdir(m.name)
+		if m.made && unix.Chdir("..") == nil {
+			unix.Rmdir(filepath.Base(m.parent.Name()))
+		}
+	}
+	m.parent.Close()
 }
 
 // becomeInstance makes the instance's directories and points the "instance"
@@ -179,7 +248,8 @@ func (w *world) environment() []string {
 func (w *world) leave() {
 	w.resolv.unbind()
 	w.limit.remove()
-	if err := unix.Unmount(w.memory, unix.MNT_DETACH); err == nil {
-		os.Remove(w.memory)
+	for i := len(w.mounted) - 1; i >= 0; i-- {
+		w.mounted[i].unmount()
 	}
+	unix.Chdir("/")
 }
