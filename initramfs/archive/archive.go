@@ -21,8 +21,8 @@ import (
 	"fmt"
 )
 
-// Limits of what is read. Whatever exceeds them is refused with ErrTooLarge,
-// but for MaxKept, which only bounds memory.
+// The limits of what is read. What exceeds one is refused with ErrTooLarge;
+// MaxKept only bounds memory, and what exceeds it is ErrNotKept.
 const (
 	MaxSegments = 64       // cpio segments in one initrd
 	MaxEntries  = 1 << 20  // entries in one initrd
@@ -32,17 +32,18 @@ const (
 	MaxKept     = 64 << 20 // bytes of bodies that a Tree keeps
 )
 
-// Errors that callers may want to tell apart.
+// The errors that callers may want to tell apart.
 var (
-	// ErrMalformed is what the kernel would refuse, or misread.
+	// ErrMalformed marks what the kernel would refuse, or misread.
 	ErrMalformed = errors.New("archive: malformed")
-	// ErrTooLarge is what goes beyond a limit of this package.
+	// ErrTooLarge marks what exceeds a limit of this package.
 	ErrTooLarge = errors.New("archive: too large")
-	// ErrUnsupported is a compression that can be named but not used.
+	// ErrUnsupported marks a compression, or a form of one, that is not read
+	// or written here.
 	ErrUnsupported = errors.New("archive: unsupported")
-	// ErrNotKept is a file whose contents a Tree does not hold.
+	// ErrNotKept marks a file whose contents a Tree does not hold.
 	ErrNotKept = errors.New("archive: contents not kept")
-	// ErrLoop is a chain of more than 40 symbolic links.
+	// ErrLoop marks a chain of more than 40 symbolic links.
 	ErrLoop = errors.New("archive: too many symbolic links")
 )
 

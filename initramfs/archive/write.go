@@ -13,7 +13,7 @@ import (
 	"github.com/cavaliergopher/cpio"
 )
 
-// A File is what is to be put into an initrd. It belongs to root.
+// A File is a file that is to be put into an initrd, owned by root.
 type File struct {
 	Name string // absolute
 	Mode uint32 // type and permissions, as in stat(2)

@@ -3,8 +3,8 @@
 //
 // In go an initrd and what is to be in it. Out comes the tail to append,
 // byte for byte the same for the same input, and a Report of what was found
-// and added. The result is read back by the kernel's own rules before anybody
-// sees it: if the initrd's init would not come to run the agent, there is an
+// and added. The result is read back by the kernel's own rules before it is
+// returned: if the initrd's init would not come to run the agent, there is an
 // error and no result. The initrd's own bytes are never changed.
 package bake
 
@@ -23,7 +23,7 @@ import (
 	"boothook/initramfs/generators"
 )
 
-// Where things lie in a baked initrd, beside generators.Agent.
+// The paths in a baked initrd, beside generators.Agent.
 const (
 	Cmdline = "/etc/boothook/cmdline" // kernel words that hold unless the real ones say otherwise
 	CAs     = "/etc/boothook/ca.pem"
@@ -31,10 +31,10 @@ const (
 	Seed    = "/etc/boothook/seed"                  // a NoCloud seed, as a directory
 )
 
-// SeedFiles are the files of a seed.
+// SeedFiles lists the names that the files of a NoCloud seed can have.
 func SeedFiles() []string { return []string{"meta-data", "user-data", "vendor-data", "network-config"} }
 
-// Limits of what is baked in.
+// The limits of what is baked in.
 const (
 	MaxAgent   = 64 << 20 // bytes of a binary
 	MaxCAs     = 4 << 20  // bytes of certificates

@@ -28,13 +28,14 @@ const MaxRescue = 64 << 20
 // be empty, for a kernel that has everything built in; Replace has no meaning.
 type BuildOptions struct {
 	Options
-	// Kernel is the version, which names the folder of modules.
+	// Kernel is the version, as uname -r says it; it names the folder of
+	// modules.
 	Kernel string
 	// MoreModules are modules beside ModuleNames, each of which must exist.
 	MoreModules []string
 	// Rescue is u-root's commands in one program; empty for none.
 	Rescue []byte
-	// Include are other files.
+	// Include are further files, under the paths that are their names.
 	Include []archive.File
 }
 

@@ -6,7 +6,7 @@ import (
 	"boothook/initramfs/archive"
 )
 
-// A Status is what an initrd has.
+// A Status says what an initrd holds, and whether the agent is baked in.
 type Status struct {
 	Generator string            `json:"generator"`
 	Kernels   []string          `json:"kernels"`

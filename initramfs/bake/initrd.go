@@ -14,14 +14,14 @@ import (
 	"boothook/initramfs/generators"
 )
 
-// Limits of what is read of an initrd.
+// The limits of what is read of an initrd.
 const (
 	MaxInitrd = 2 << 30  // its bytes
 	maxFile   = 1 << 20  // bytes of the largest script or list
 	maxIndex  = 16 << 20 // bytes of the largest of depmod's files
 )
 
-// Errors that callers may want to tell apart.
+// The errors that callers may want to tell apart.
 var (
 	ErrBaked    = errors.New("bake: boothook is in this initrd already")
 	ErrNotBaked = errors.New("bake: boothook is not in this initrd")
@@ -39,7 +39,7 @@ type Mark struct {
 	NotBefore int64 `json:"not_before"`
 }
 
-// An Initrd is what was found in one.
+// An Initrd is what Open has found in an initrd.
 type Initrd struct {
 	Size      int64
 	Tree      *archive.Tree
@@ -49,8 +49,9 @@ type Initrd struct {
 	Mark      *Mark    // of an earlier bake; nil if there was none
 }
 
-// Open reads the initrd of size bytes in r. With ErrUnknown of generators
-// comes what else was found.
+// Open reads the initrd of size bytes in r. If no generator is known to have
+// made it, the error is generators.ErrUnknown, and the rest of what was found
+// is returned with it.
 func Open(r io.ReaderAt, size int64) (*Initrd, error) {
 	if size > MaxInitrd {
 		return nil, fmt.Errorf("%w: an initrd of %d bytes", archive.ErrTooLarge, size)

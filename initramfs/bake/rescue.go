@@ -17,7 +17,7 @@ import (
 //go:embed rescue.txt
 var rescueCommands string
 
-// rescueAt is where they lie, under the name that u-root gives it.
+// rescueAt is the path of the program in the initramfs, under the name that u-root gives it.
 const rescueAt = "/bbin/bb"
 
 // rescueFiles are u-root's commands by their names, and its shell as /bin/sh,

@@ -33,7 +33,7 @@ const attributes = 1 | 2 | 4
 // standard ones, so that no rm -r makes a machine unbootable (linux/fs.h).
 const immutable = 0x10
 
-// Vars are the firmware's variables.
+// Vars are boothook's own variables in the firmware.
 type Vars struct{ dir int }
 
 // Open mounts the variables. Where there is no EFI, or the kernel cannot
@@ -88,7 +88,7 @@ func (v *Vars) Set(name string, data []byte) error {
 		return nil
 	}
 	if there {
-		if err := v.thaw(name); err != nil {
+		if err := v.clearImmutable(name); err != nil {
 			return varError("make changeable", name, err)
 		}
 	}
@@ -111,8 +111,8 @@ func (v *Vars) Set(name string, data []byte) error {
 	return nil
 }
 
-// thaw lets a variable that is there be changed.
-func (v *Vars) thaw(name string) error {
+// clearImmutable lets a variable that is there be changed.
+func (v *Vars) clearImmutable(name string) error {
 	fd, err := v.open(name, unix.O_RDONLY)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"boothook/initramfs/archive"
 )
 
-// ErrNoPlace is an initrd that is known, and that calls nothing between the
+// ErrNoPlace marks an initrd of a known kind that calls nothing between the
 // mounting of the root and the pivot.
 var ErrNoPlace = errors.New("generators: no place for the agent")
 

@@ -1,5 +1,5 @@
-// Package generators knows the programs that make initrds, and what each
-// kind of initrd needs so that the agent is called twice: early, before the
+// Package generators recognises which program has made an initrd, and gives
+// what each kind of initrd needs so that the agent is called twice: early, before the
 // root device is waited for, and late, when the root is mounted and nothing
 // of it has been started or read yet.
 //
@@ -16,13 +16,13 @@ import (
 	"boothook/initramfs/archive"
 )
 
-// Agent is where the agent lies in every baked initrd.
+// Agent is the path of the agent in every baked initrd.
 const Agent = "/usr/lib/boothook/boothook-agent"
 
-// ErrUnknown is an initrd that no known generator made.
+// ErrUnknown marks an initrd that no known generator has made.
 var ErrUnknown = errors.New("generators: unknown")
 
-// A Generator knows one kind of initrd.
+// A Generator is one kind of initrd, named after the program that makes it.
 type Generator interface {
 	// Name is what its users call it.
 	Name() string

@@ -10,8 +10,8 @@ import (
 // initramfs-tools, the module of dracut, settings.sh by which both bring
 // /etc/boothook into the initrd, and two files for that folder.
 
-// Installed is who made the mark of an initrd into which the installed package
-// has put the agent.
+// Installed is the generator that MarkAt names in an initrd into which the
+// installed package has put the agent.
 const Installed = "package"
 
 //go:embed files/modules

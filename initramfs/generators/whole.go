@@ -7,10 +7,12 @@ import (
 	"boothook/initramfs/archive"
 )
 
-// Whole is what an initramfs says of itself that "boothook build" made.
+// Whole is the generator that MarkAt names in an initramfs that "boothook
+// build" has made.
 const Whole = "boothook build"
 
-// MarkAt is the file by which an initrd that has the agent is known.
+// MarkAt is the path of the file that an initrd with the agent has: it says
+// which boothook was baked in, and by what.
 const MarkAt = "/usr/lib/boothook/baked.json"
 
 // whole is an initramfs whose init is the agent.

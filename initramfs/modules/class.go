@@ -20,8 +20,8 @@ const (
 // server boots from one.
 var buses = [...]string{"pci", "virtio", "vmbus", "xen", "acpi", "platform", "scsi"}
 
-// classSigns tells classes by the beginning of a modalias.
-var classSigns = [...]struct {
+// classPrefixes tells classes by the beginning of a modalias.
+var classPrefixes = [...]struct {
 	prefix string
 	class  Class
 }{
@@ -40,8 +40,9 @@ var classSigns = [...]struct {
 	{"of:Nmmc", Storage},
 }
 
-// busSigns are devices behind which others appear, of whatever class.
-var busSigns = [...]string{
+// busPrefixes begin the modaliases of devices behind which others appear, of
+// whatever class.
+var busPrefixes = [...]string{
 	"acpi:VMBUS:", "acpi:MSFT1000:", // Hyper-V
 	"acpi:LNRO0005:", "of:Nvirtio_mmio", // virtio without PCI
 	"vmbus:44c4f61d44444400", // HV_PCIE_GUID: devices passed through
@@ -57,12 +58,12 @@ func (c Class) belongs(modalias string) bool {
 		_, base, ok := strings.Cut(rest, "bc") // hexadecimal digits are upper case there
 		return ok && strings.HasPrefix(base, pciClasses[c])
 	}
-	for _, s := range classSigns {
+	for _, s := range classPrefixes {
 		if s.class == c && strings.HasPrefix(modalias, s.prefix) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(busSigns[:], func(s string) bool { return strings.HasPrefix(modalias, s) })
+	return slices.ContainsFunc(busPrefixes[:], func(s string) bool { return strings.HasPrefix(modalias, s) })
 }
 
 // driverless lists the modaliases of the class's devices that no driver has,

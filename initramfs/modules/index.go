@@ -1,5 +1,5 @@
-// Package modules knows the kernel's modules: what depends on what, which
-// module drives which device, and how to get one into the running kernel.
+// Package modules reads what depends on what among a kernel's modules, and
+// which module drives which device, and loads modules into the running kernel.
 //
 // In goes a directory like /lib/modules/6.1.0-56-cloud-amd64 with the text
 // files that depmod(8) writes there; a file that is missing says nothing, as
@@ -9,8 +9,8 @@
 // agent need not wait for udev.
 //
 // It never runs modprobe or any other program and never writes a file.
-// Decompressing modules, a matter of baking, is in the package closure below,
-// because what that needs has no place in the agent.
+// Modules are decompressed when an initrd is baked, by the package closure
+// below: the agent would be larger by what that needs.
 package modules
 
 import (
@@ -31,7 +31,7 @@ const maxIndexFile = 32 << 20
 // ErrUnknown marks a name that is neither a module, nor built in, nor an alias.
 var ErrUnknown = errors.New("unknown module")
 
-// An Index is what depmod knows of one kernel's modules. Names are in the
+// An Index is what depmod(8) has written about one kernel's modules. Names are in the
 // kernel's own form, with underscores. It is not changed after ReadIndex.
 type Index struct {
 	dir     string
@@ -252,8 +252,8 @@ func (c *closure) add(name string) error {
 	return errors.Join(errs...)
 }
 
-// module adds one module after all it needs. Soft dependencies may point in
-// a circle; seen cuts it.
+// module adds one module after all it needs. Soft dependencies may be
+// circular; seen ends the recursion.
 func (c *closure) module(name string) error {
 	if c.seen[name] || c.index.builtin[name] {
 		return nil

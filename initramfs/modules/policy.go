@@ -13,14 +13,14 @@ import (
 // "virtio_net.napi_tx=0" only to built-in code; for modules it is modprobe,
 // and here the Loader, that must pass them on.
 type Policy struct {
-	// Blacklist holds modules that no device may pull in. They still load by
-	// name and as dependencies.
+	// Blacklist holds modules that are not loaded for a device. They are
+	// still loaded by name and as dependencies.
 	Blacklist map[string]bool
 	// Options holds each module's parameters, in the kernel's syntax.
 	Options map[string]string
 }
 
-// modprobeDirs are where modprobe.d(5) looks, the strongest first: of files
+// modprobeDirs are the directories of modprobe.d(5), in the order of their precedence: of files
 // with the same name only the first counts.
 var modprobeDirs = [...]string{"etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"}
 

@@ -68,7 +68,7 @@ func (l *Loader) Watch(ctx context.Context, class Class, coldplug time.Duration)
 		case err != nil:
 			return fmt.Errorf("read uevent: %w", err)
 		default:
-			// The sign of an event that was asked for is missing before Linux 4.13.
+			// Before Linux 4.13 nothing marks an event that was asked for.
 			look = class.announces(buf[:n]) || held && bytes.Contains(buf[:n], []byte("\x00SYNTH_UUID="))
 		}
 	}

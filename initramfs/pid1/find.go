@@ -31,47 +31,47 @@ var (
 // for a root on the network, which it has to mount.
 const assembler = "/usr/lib/boothook/assemble"
 
-// A wish is what root= asks for.
-type wish struct {
+// A rootSpec is the device that root= names.
+type rootSpec struct {
 	// tag is UUID, LABEL, PARTUUID or PARTLABEL; "dev" for a device's path;
 	// "number" for MAJOR:MINOR; "net" for what is on a network.
 	tag, value string
 }
 
 // parseRoot understands root=, in the kernel's forms and in udev's.
-func parseRoot(device string) (wish, error) {
+func parseRoot(device string) (rootSpec, error) {
 	tag, value, _ := strings.Cut(device, "=")
 	switch tag {
 	case "UUID", "LABEL", "PARTUUID", "PARTLABEL":
 		value = strings.Trim(value, `"`)
 		if value == "" || tag == "PARTUUID" && strings.Contains(value, "/") { // PARTNROFF
-			return wish{}, fmt.Errorf("root=%s: %w", device, errForm)
+			return rootSpec{}, fmt.Errorf("root=%s: %w", device, errForm)
 		}
-		return wish{tag, value}, nil
+		return rootSpec{tag, value}, nil
 	}
 	if link, ok := strings.CutPrefix(device, "/dev/disk/by-"); ok {
 		kind, name, _ := strings.Cut(link, "/")
 		if kind = strings.ToUpper(kind); slices.Contains([]string{"UUID", "LABEL", "PARTUUID", "PARTLABEL"}, kind) && name != "" {
-			return wish{kind, unescape(name)}, nil
+			return rootSpec{kind, unescape(name)}, nil
 		}
-		return wish{}, fmt.Errorf("root=%s: %w", device, errForm)
+		return rootSpec{}, fmt.Errorf("root=%s: %w", device, errForm)
 	}
 	major, minor, numbers := strings.Cut(device, ":")
 	_, majorErr := strconv.ParseUint(major, 10, 12)
 	_, minorErr := strconv.ParseUint(minor, 10, 20)
 	switch {
 	case device == "":
-		return wish{}, errNoRoot
+		return rootSpec{}, errNoRoot
 	case device == "/dev/nfs":
-		return wish{"net", device}, nil
+		return rootSpec{"net", device}, nil
 	case strings.HasPrefix(device, "/dev/"):
-		return wish{"dev", filepath.Clean(device)}, nil
+		return rootSpec{"dev", filepath.Clean(device)}, nil
 	case numbers && majorErr == nil && minorErr == nil:
-		return wish{"number", device}, nil
+		return rootSpec{"number", device}, nil
 	case numbers: // nfs:…, iscsi:…, nbd:…, SERVER:/PATH
-		return wish{"net", device}, nil
+		return rootSpec{"net", device}, nil
 	}
-	return wish{}, fmt.Errorf("root=%s: %w", device, errForm)
+	return rootSpec{}, fmt.Errorf("root=%s: %w", device, errForm)
 }
 
 // unescape undoes udev's \x20 in the names of links.
@@ -93,7 +93,7 @@ func unescape(name string) string {
 // A search looks for the root device.
 type search struct {
 	*system
-	wish    wish
+	spec    rootSpec
 	sys     string                   // where sysfs is
 	dev     string                   // where device nodes are
 	known   map[string]*blkid.Device // by the name in sysfs
@@ -158,7 +158,7 @@ func (s *search) look(ctx context.Context) (string, error) {
 			d = blkid.Describe(s.sys, s.dev, name)
 			s.known[name] = d
 		}
-		found := d.Is(s.wish.tag, s.wish.value)
+		found := d.Is(s.spec.tag, s.spec.value)
 		if d.Part() {
 			if err := s.assemble(ctx, name, d.Type, found); err != nil {
 				return "", err
@@ -175,13 +175,13 @@ func (s *search) look(ctx context.Context) (string, error) {
 // direct finds a device that needs no looking into others: by its path, or by
 // its number.
 func (s *search) direct() string {
-	switch s.wish.tag {
+	switch s.spec.tag {
 	case "dev":
-		if info, err := os.Stat(s.wish.value); err == nil && info.Mode()&os.ModeDevice != 0 {
-			return s.wish.value
+		if info, err := os.Stat(s.spec.value); err == nil && info.Mode()&os.ModeDevice != 0 {
+			return s.spec.value
 		}
 	case "number":
-		if link, err := os.Readlink(filepath.Join(s.sys, "dev/block", s.wish.value)); err == nil {
+		if link, err := os.Readlink(filepath.Join(s.sys, "dev/block", s.spec.value)); err == nil {
 			return blkid.Node(s.dev, filepath.Base(link))
 		}
 	}

@@ -17,29 +17,29 @@ import (
 func TestParseRoot(t *testing.T) {
 	for _, tt := range []struct {
 		root string
-		want wish
+		want rootSpec
 		err  error
 	}{
-		{"UUID=abc", wish{"UUID", "abc"}, nil},
-		{`LABEL="my root"`, wish{"LABEL", "my root"}, nil},
-		{"LABEL=a=b", wish{"LABEL", "a=b"}, nil},
-		{"PARTUUID=1234abcd-01", wish{"PARTUUID", "1234abcd-01"}, nil},
-		{"PARTLABEL=root", wish{"PARTLABEL", "root"}, nil},
-		{"/dev/disk/by-uuid/abc", wish{"UUID", "abc"}, nil},
-		{`/dev/disk/by-partlabel/my\x20root\x2f`, wish{"PARTLABEL", "my root/"}, nil},
-		{`/dev/disk/by-label/odd\x`, wish{"LABEL", `odd\x`}, nil},
-		{"/dev/vda1", wish{"dev", "/dev/vda1"}, nil},
-		{"/dev/../etc", wish{"dev", "/etc"}, nil},
-		{"/dev/mapper/vg-root", wish{"dev", "/dev/mapper/vg-root"}, nil},
-		{"254:1", wish{"number", "254:1"}, nil},
-		{"/dev/nfs", wish{"net", "/dev/nfs"}, nil},
-		{"192.0.2.1:/export", wish{"net", "192.0.2.1:/export"}, nil},
-		{"nfs4:server:/x", wish{"net", "nfs4:server:/x"}, nil},
-		{"", wish{}, errNoRoot},
-		{"UUID=", wish{}, errForm},
-		{"PARTUUID=abc/PARTNROFF=1", wish{}, errForm},
-		{"/dev/disk/by-path/x", wish{}, errForm},
-		{"vda1", wish{}, errForm},
+		{"UUID=abc", rootSpec{"UUID", "abc"}, nil},
+		{`LABEL="my root"`, rootSpec{"LABEL", "my root"}, nil},
+		{"LABEL=a=b", rootSpec{"LABEL", "a=b"}, nil},
+		{"PARTUUID=1234abcd-01", rootSpec{"PARTUUID", "1234abcd-01"}, nil},
+		{"PARTLABEL=root", rootSpec{"PARTLABEL", "root"}, nil},
+		{"/dev/disk/by-uuid/abc", rootSpec{"UUID", "abc"}, nil},
+		{`/dev/disk/by-partlabel/my\x20root\x2f`, rootSpec{"PARTLABEL", "my root/"}, nil},
+		{`/dev/disk/by-label/odd\x`, rootSpec{"LABEL", `odd\x`}, nil},
+		{"/dev/vda1", rootSpec{"dev", "/dev/vda1"}, nil},
+		{"/dev/../etc", rootSpec{"dev", "/etc"}, nil},
+		{"/dev/mapper/vg-root", rootSpec{"dev", "/dev/mapper/vg-root"}, nil},
+		{"254:1", rootSpec{"number", "254:1"}, nil},
+		{"/dev/nfs", rootSpec{"net", "/dev/nfs"}, nil},
+		{"192.0.2.1:/export", rootSpec{"net", "192.0.2.1:/export"}, nil},
+		{"nfs4:server:/x", rootSpec{"net", "nfs4:server:/x"}, nil},
+		{"", rootSpec{}, errNoRoot},
+		{"UUID=", rootSpec{}, errForm},
+		{"PARTUUID=abc/PARTNROFF=1", rootSpec{}, errForm},
+		{"/dev/disk/by-path/x", rootSpec{}, errForm},
+		{"vda1", rootSpec{}, errForm},
 	} {
 		got, err := parseRoot(tt.root)
 		if got != tt.want || !errors.Is(err, tt.err) {
@@ -119,7 +119,7 @@ func newSearch(t *testing.T, root string) *search {
 		t.Fatal(err)
 	}
 	s := &system{log: agent.NewLog(false, t.Output()), options: words.Parse("", "root="+root)}
-	return &search{system: s, wish: w, sys: filepath.Join(dir, "sys"), dev: filepath.Join(dir, "dev"), known: map[string]*blkid.Device{}, handed: map[string]bool{}}
+	return &search{system: s, spec: w, sys: filepath.Join(dir, "sys"), dev: filepath.Join(dir, "dev"), known: map[string]*blkid.Device{}, handed: map[string]bool{}}
 }
 
 func TestLook(t *testing.T) {
@@ -185,7 +185,7 @@ func FuzzParseRoot(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, root string) {
 		w, err := parseRoot(root)
-		if (err == nil) == (w == wish{}) {
+		if (err == nil) == (w == rootSpec{}) {
 			t.Errorf("%q: %v, %v", root, w, err)
 		}
 		if w.tag == "dev" && !strings.HasPrefix(w.value, "/") {

@@ -4,10 +4,10 @@
 //
 // In go the kernel's command line and what the kernel says of devices. Out
 // comes the real init in the place of this process, with the arguments and the
-// environment that the kernel gave to this one. Customizing the root is not
-// done here but by a worker, another process of the same program, which the
-// early call leaves behind and the late call asks: whatever becomes of it, the
-// root is booted. Both calls are processes of their own, too.
+// environment that the kernel gave to this one. The root is customized
+// by a worker, another process of the same program, which the early call
+// starts and the late call asks. If the worker fails, the root is booted all
+// the same. Both calls are processes of their own, too.
 //
 // Nothing waits by polling, and nothing waits for ever, unless rootwait or
 // boothook.onerror=shell says so. It never talks to a network and never
@@ -83,7 +83,7 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-// boot is the story of it.
+// boot goes through the steps of a boot, up to the pivot.
 func (s *system) boot(ctx context.Context) error {
 	if err := mountBase(); err != nil {
 		return err

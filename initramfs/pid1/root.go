@@ -36,7 +36,7 @@ func (s *system) mountRoot(ctx context.Context) error {
 		}
 		return s.runAssembler(ctx, "net", o.Device, target)
 	}
-	path, err := (&search{system: s, wish: w, sys: "/sys", dev: "/dev", known: map[string]*blkid.Device{}, handed: map[string]bool{}}).find(ctx)
+	path, err := (&search{system: s, spec: w, sys: "/sys", dev: "/dev", known: map[string]*blkid.Device{}, handed: map[string]bool{}}).find(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,8 @@
 //
 // In go anything that can be read at an offset. Out come the names by which
 // root= and fstab(5) know a device, written as blkid(8) and the kernel write
-// them. It only reads, at a handful of fixed places, never follows anything
-// on the device further than a partition table, and believes no number
-// without a bound.
+// them. It only reads, at a few fixed places, follows nothing on the device
+// further than a partition table, and checks every number against a bound.
 package blkid
 
 import (
@@ -18,14 +17,16 @@ import (
 	"strings"
 )
 
-// The types that are no file systems: something has to be assembled first.
+// The types that are no file systems, but parts of something that has to be
+// assembled first.
 const (
 	LUKS = "crypto_LUKS"
 	LVM  = "LVM2_member"
 	RAID = "linux_raid_member"
 )
 
-// ErrUnknown: nothing known begins where it would.
+// ErrUnknown marks a device on which no known superblock or partition table
+// was found.
 var ErrUnknown = errors.New("unknown content")
 
 // A Super is what a superblock says of itself.
@@ -164,7 +165,7 @@ func Partitions(r io.ReaderAt, sector int64) ([]Partition, error) {
 	return mbr(b)
 }
 
-// gpt reads the entries that a header (UEFI specification, 5.3) speaks of.
+// gpt reads the entries that a header (UEFI specification, 5.3) describes.
 func gpt(r io.ReaderAt, sector int64, header []byte) ([]Partition, error) {
 	at := int64(binary.LittleEndian.Uint64(header[72:]))
 	count := binary.LittleEndian.Uint32(header[80:])

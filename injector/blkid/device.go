@@ -18,8 +18,8 @@ type Device struct {
 }
 
 // Names lists the block devices that sysfs, mounted on sys, has: all but
-// memory, and drives that can be empty, because merely opening one of those
-// can take seconds.
+// RAM disks, and floppy and CD drives, because merely opening an empty one can
+// take seconds. It gives at most MaxDevices.
 func Names(sys string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(sys, "class/block"))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package digest has the three digests that a root's files call for: MD5 and
+// Package digest computes the three digests that a root's files need: MD5 and
 // SHA-256 for names and fingerprints, SHA-512 for crypt(5)'s method 6.
 //
 // In go bytes, out comes their digest. It is here because the standard

@@ -1,6 +1,7 @@
 package plan
 
-// Facts are what was read of a root before planning. A read-only value.
+// Facts are what was read of a root before planning. Nobody changes them
+// afterwards.
 type Facts struct {
 	// Init is what the root really boots.
 	Init Init
@@ -19,7 +20,7 @@ type Facts struct {
 	CloudConfig []Document
 	// Fstab is the text of /etc/fstab; Hostname that of /etc/hostname.
 	Fstab, Hostname string
-	// Exists answers for the paths that planning asks about.
+	// Exists says of the paths that planning asks about which ones exist.
 	Exists map[string]bool
 }
 

@@ -15,9 +15,10 @@ import (
 //
 //   - The later of two steps that say what shall stand there wins, and the
 //     earlier one is left out: reported, unless both say the same.
-//   - A step that keeps what exists gives way to an earlier step.
+//   - A step that keeps what exists is left out if an earlier step puts
+//     something there.
 //   - An append adds to what an earlier step writes. A later whole file, link
-//     or removal takes earlier appends along.
+//     or removal makes earlier appends void: they are left out.
 //   - A removal stays if something else is put there later, since it can make
 //     room where a directory is in the way.
 //   - Steps on accounts never conflict; nor do directories that agree.

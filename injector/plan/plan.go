@@ -1,7 +1,7 @@
-// Package plan holds what boothook means to do to a root, as plain data: an
+// Package plan defines what boothook is to do to a root, as plain data: an
 // ordered list of steps that can be printed, compared, stored as JSON and
-// applied to any directory. Planning and describing happen here; writing is
-// the business of package root.
+// applied to any directory. This package checks, orders and describes steps;
+// package root carries them out.
 package plan
 
 import "io/fs"
@@ -9,7 +9,7 @@ import "io/fs"
 // Version is the schema version of a plan's JSON form.
 const Version = 1
 
-// A Plan is an ordered list of steps, together with whom they are for.
+// A Plan is an ordered list of steps, with the instance that they are for.
 type Plan struct {
 	Version    int    `json:"version"`
 	InstanceID string `json:"instance_id"`

@@ -14,7 +14,8 @@ import (
 var (
 	// ErrUnhandled marks a part of a type that nothing is done with.
 	ErrUnhandled = errors.New("nothing handles this part")
-	// ErrForeign marks the configuration of another system.
+	// ErrForeign marks the configuration of another system, such as an
+	// Ignition config or a PowerShell script.
 	ErrForeign = errors.New("not for this system")
 
 	errNoBoundary = errors.New("multipart message without a boundary: none of its parts can be found")

@@ -8,7 +8,7 @@
 //
 // What is accepted, how a part is called and of what type it is follows
 // cloud-init (docs/userdata.md goes through it row by row). Two things are
-// different on purpose. One bad part never takes the others with it: it is
+// different on purpose. One bad part never loses the others: it is
 // kept, carries an error, and decoding goes on. And bytes stay exact: apart
 // from transfer encoding and gzip, which are undone, a body is what was
 // written, be it UTF-8 or not. UnixLines is for whoever writes a script.

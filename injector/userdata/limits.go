@@ -28,8 +28,8 @@ type Limits struct {
 	// archive, or a cloud-config with a launch-index. It is lower than Total
 	// because YAML takes up to 150 times its size in memory.
 	YAML int
-	// fragile takes the isolation of parts out: the first loss loses the
-	// rest, as in cloud-init. Only tests set it, to see themselves fail.
+	// fragile ends decoding at the first part that cannot be used, as
+	// cloud-init does. Only tests set it, to prove that they would notice.
 	fragile bool
 }
 

@@ -101,7 +101,7 @@ func byteOrderMark(body []byte) (string, int) {
 }
 
 // announcesNothing says that the first words of body mean nothing, and what
-// they are if they can be a slip of the pen. Other text may hold a secret.
+// they are if they can be a typing error. Other text may hold a secret.
 func announcesNothing(body []byte) string {
 	body = bytes.TrimLeftFunc(body, isSpace)
 	if len(body) == 0 {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What a caller may want to tell apart.
+// The errors that a caller may want to tell apart.
 var (
 	// ErrNotFound: the service says that there is no such document.
 	ErrNotFound = errors.New("no such document")
@@ -17,14 +17,15 @@ var (
 	ErrTooLarge = errors.New("answer too large")
 	// ErrMalformed: what came is not HTTP.
 	ErrMalformed = errors.New("malformed answer")
-	// ErrRedirect: a redirect leads nowhere, in circles or out of https.
+	// ErrRedirect: a redirect has no usable address, follows MaxRedirects
+	// others, or leads from https to http.
 	ErrRedirect = errors.New("bad redirect")
 	// ErrBadURL: the address is not one that can be fetched.
 	ErrBadURL = errors.New("bad address")
 	// ErrNeedsTLS: the address is https and there is no TLS here.
 	ErrNeedsTLS = errors.New("https is not available here")
-	// ErrRefused: a server other than http's will not give the document, or
-	// a proxy.
+	// ErrRefused: a tftp server refuses the document, or a proxy the
+	// connection.
 	ErrRefused = errors.New("refused")
 	// ErrTLS: the TLS session was refused by either side.
 	ErrTLS = errors.New("tls failed")

@@ -3,8 +3,8 @@
 // In goes a request for a small document: a metadata service's answer, a
 // piece of user-data that an #include names. Out comes the whole body, or an
 // error that tells "there is no such document" (ErrNotFound) from "cannot
-// tell" (everything else). In between, what is not ready yet is asked again
-// within the context's deadline.
+// tell" (everything else). A service that is not ready yet is asked
+// again within the context's deadline.
 //
 // It speaks over connections that an injected Dial makes, and never resolves
 // names, opens files or starts processes by itself. It does without net/http,
@@ -47,7 +47,7 @@ const (
 	Budget = time.Minute
 )
 
-// A Config is what a Client needs of the world.
+// A Config is what a Client is made with.
 type Config struct {
 	// Dial makes a connection, and resolves a name where addr has one. It
 	// must return soon after ctx is done.
@@ -58,7 +58,7 @@ type Config struct {
 	// Packet opens a UDP socket, and resolves addr, HOST:PORT, to where
 	// packets are to be sent; nil refuses tftp with ErrBadURL.
 	Packet func(ctx context.Context, addr string) (net.PacketConn, net.Addr, error)
-	// Proxy is what Get goes by (ParseProxy); nil: nothing.
+	// Proxy is the proxy that Get uses (ParseProxy); nil: none.
 	Proxy *url.URL
 	// Version is what follows "boothook/" in the User-Agent.
 	Version string
@@ -218,7 +218,7 @@ func (c *Client) retry(ctx context.Context, req Request) (*Response, error) {
 	}
 }
 
-// try sends the request once and follows where it is led.
+// try sends the request once and follows redirects.
 func (c *Client) try(ctx context.Context, req Request) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
 	defer cancel()
@@ -247,7 +247,7 @@ func (c *Client) try(ctx context.Context, req Request) (*Response, error) {
 }
 
 // exchange sends one request over some connection. A kept connection that
-// turns out to have been closed meanwhile costs another go, not a failure.
+// turns out to have been closed meanwhile costs another try, not a failure.
 func (c *Client) exchange(ctx context.Context, u *url.URL, req Request) (*Response, error) {
 	proxy := c.proxyFor(u, req.distant)
 	head, err := requestHead(u, proxy, req, c.cfg.Version)

@@ -41,8 +41,8 @@ func requestHead(u, proxy *url.URL, req Request, version string) ([]byte, error)
 		b.WriteString(proxyAuth(proxy))
 	}
 	fmt.Fprintf(&b, "User-Agent: boothook/%s\r\nAccept-Encoding: identity\r\n", version)
-	// Said aloud although it is the default: EC2's service closes after
-	// every answer unless asked.
+	// This is the default, and written out nevertheless: EC2's service
+	// closes the connection after every answer otherwise.
 	b.WriteString("Connection: keep-alive\r\n")
 	if u.User != nil {
 		fmt.Fprintf(&b, "Authorization: %s\r\n", basicAuth(u.User))

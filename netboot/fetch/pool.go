@@ -14,7 +14,7 @@ const (
 	// dialHedge is how long a connection may be in the making before
 	// another is tried beside it: a lost packet costs no more than that,
 	// where the kernel would repeat it after a second. It grows with the time
-	// already spent (1/256 of it), so that in a minute a service that is dark
+	// already spent (1/256 of it), so that in a minute a service that is down
 	// gets 40 packets a second at first, and some 850 in all.
 	dialHedge = 25 * time.Millisecond
 	// maxHedges is how many such others there may be at a time, as long as

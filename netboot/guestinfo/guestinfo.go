@@ -19,13 +19,13 @@ import (
 	"strings"
 )
 
-// What a caller may want to tell apart.
+// The errors that a caller may want to tell apart.
 var (
 	// ErrAbsent: no hypervisor answers at the port.
 	ErrAbsent = errors.New("no vmware hypervisor answers")
 	// ErrNotFound: the variable is not set.
 	ErrNotFound = errors.New("no such guestinfo variable")
-	// ErrProtocol: the hypervisor broke off, or off the rules.
+	// ErrProtocol: the hypervisor ended a call early, or broke the protocol.
 	ErrProtocol = errors.New("vmware call failed")
 )
 
@@ -62,17 +62,17 @@ const (
 	statusSuccess, statusReceive, statusCheckpoint = 1, 2, 0x10
 )
 
-// registers are what the processor hands over at the port, and gets back.
+// registers are the processor's, as they are when the port is read and after.
 type registers struct{ ax, bx, cx, dx, si, di uint32 }
 
-// A Host is the hypervisor's end. The zero Host is not usable; see Open.
+// A Host makes calls to the hypervisor. The zero Host is not usable; see Open.
 type Host struct {
 	call func(*registers)
 	done func()
 }
 
-// Open reaches for the hypervisor. ErrAbsent: there is none of VMware's, or
-// not on this kind of processor. The caller must Close the Host on the same
+// Open asks whether the hypervisor is there. ErrAbsent: there is none of
+// VMware's, or this kind of processor has no such port. The caller must Close the Host on the same
 // goroutine, which stays on its thread until then.
 func Open() (*Host, error) {
 	call := port()
@@ -95,7 +95,7 @@ func (h *Host) Close() { h.done() }
 
 // present asks for the version, which only a hypervisor answers with the
 // magic word. Where the port is neither watched nor permitted, reading it is a
-// fault, which means the same: firmware can call itself what it likes.
+// fault, which means the same: the firmware's strings prove nothing.
 func (h *Host) present() (yes bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -173,7 +173,7 @@ type channel struct {
 	id, high, low uint32
 }
 
-// step makes one exchange; what the hypervisor thinks of it is in cx.
+// step makes one exchange; the hypervisor answers with a status in cx.
 func (c *channel) step(kind, value uint32) (registers, error) {
 	r := registers{bx: value, cx: kind<<16 | commandMessage, dx: c.id, si: c.high, di: c.low}
 	c.send(&r)

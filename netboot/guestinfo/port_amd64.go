@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 //go:noescape
 func readPort(r *registers)
 
-// port is the way to the hypervisor, nil where there is none.
+// port makes one call of the hypervisor; nil on processors without the port.
 func port() func(*registers) { return readPort }
 
 // permitPort lets this thread use the port. VMware answers without it too, so

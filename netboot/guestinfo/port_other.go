@@ -2,7 +2,8 @@
 
 package guestinfo
 
-// port is nil: VMware's way in on other processors is not known here.
+// port is nil: on other processors VMware has another interface, which is not
+// implemented.
 func port() func(*registers) { return nil }
 
 func permitPort() {}

@@ -266,7 +266,8 @@ type longName struct {
 	left int // parts still to come; the name is whole at 0
 }
 
-// add takes the next part. A part out of order spoils the name.
+// add takes the next part. A part out of order makes the
+// name invalid.
 func (l *longName) add(raw []byte) {
 	n := int(raw[0] &^ longLast)
 	if raw[0]&longLast != 0 {

@@ -108,7 +108,7 @@ func (i *iso) read(file entry) (io.Reader, error) {
 	return io.NewSectionReader(i.r, int64(file.at)*isoSector, file.size), nil
 }
 
-// rockRidge looks at the root's own record for SUSP's sign.
+// rockRidge looks in the root's own record for SUSP's SP entry.
 func (i *iso) rockRidge() (skip int, ok bool) {
 	b, err := readAt(i.r, int64(i.top.at)*isoSector, isoSector)
 	if err != nil {

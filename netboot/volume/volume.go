@@ -1,9 +1,9 @@
-// Package volume reads small seed volumes, iso9660, UDF and FAT, straight off a
-// block device: no mount, no kernel module.
+// Package volume reads small seed volumes, iso9660, UDF and FAT, from the block
+// device itself: it needs no mount and no kernel module.
 //
 // In goes anything that can be read at an offset. Out comes the volume's label
 // and its files as an fs.FS, with the names that Joliet, Rock Ridge or long
-// file names give them. It only reads, follows no links, and believes nothing:
+// file names give them. It only reads, follows no links, and trusts no volume:
 // sizes, counts and chains have bounds, and a loop is an error.
 package volume
 
@@ -28,11 +28,11 @@ const (
 	maxDepth = 16
 )
 
-// What a caller may want to tell apart.
+// The errors that a caller may want to tell apart.
 var (
 	// ErrUnknown: neither iso9660 nor UDF nor FAT.
 	ErrUnknown = errors.New("unknown file system")
-	// ErrCorrupt: it is one of them, but not in order.
+	// ErrCorrupt: it is one of them, but breaks its specification.
 	ErrCorrupt = errors.New("corrupt file system")
 	// ErrTooLarge: a file is larger than a seed ever is.
 	ErrTooLarge = errors.New("file too large")
@@ -206,7 +206,7 @@ func (i info) Mode() fs.FileMode {
 	return 0o444
 }
 
-// corrupt says what is not in order.
+// corrupt says what breaks the specification.
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
 }

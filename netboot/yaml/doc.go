@@ -5,9 +5,9 @@
 // with line and column. Scalars keep their text; Resolve says what PyYAML
 // takes a plain one for. Aliases are followed: the node they stand for is in
 // the tree once more. What a tag allows, what merge keys and equal keys mean
-// is left to who reads the tree.
+// is left to the reader of the tree.
 //
-// It is YAML 1.1 with PyYAML's habits: a tab separates nothing, "?" ends a
+// It is YAML 1.1 as PyYAML reads it: a tab separates nothing, "?" ends a
 // plain scalar between brackets, an anchor's name can be used once, a key in
 // front of its colon has at most 1024 characters and one line. Three things
 // differ. A pair of surrogates ("\ud83d\ude00", as JSON writes it) is the

@@ -11,7 +11,7 @@ import (
 // plain scalar: "!!null", "!!bool", "!!int", "!!float", "!!timestamp",
 // "!!merge" or "!!str". With it comes the value of a number, and of a boolean 0
 // or 1 as an integer. The patterns are written out by hand because package
-// regexp is too dear for the agent. Two things are "!!str" that PyYAML refuses
+// regexp would add too much to the agent. Two things are "!!str" that PyYAML refuses
 // or takes: "=", and an integer beyond 64 bits.
 func Resolve(s string) (tag string, i int64, f float64) {
 	switch s {
