@@ -2,6 +2,7 @@ package generators
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -133,8 +134,36 @@ func TestInitramfsToolsCheck(t *testing.T) {
 	}
 }
 
+// An initrd that has some, but not all, of what tells a generator's apart is
+// by none that is known, and the error says so and names those that are.
 func TestDetectUnknown(t *testing.T) {
-	if g, err := Detect(treeOf(t, text("/etc/passwd", ""))); err == nil {
-		t.Errorf("taken for %s", g.Name())
+	const pivots = "#!/bin/sh\nexec switch_root /root /sbin/init\n"
+	for name, files := range map[string][]archive.File{
+		"files without an init":                  {text("/etc/passwd", "")},
+		"an init that is a program":              {script("/init", "\x7fELF")},
+		"a script that does not pivot":           {script("/init", "#!/bin/sh\necho Alpine Init\n")},
+		"a text that pivots but is no script":    {script("/init", pivots[2:])},
+		"initramfs-tools without its settings":   {script("/init", "\x7fELF"), text("/scripts/functions", "")},
+		"initramfs-tools without its functions":  {script("/init", "\x7fELF"), text("/conf/initramfs.conf", "")},
+		"initramfs-tools without init":           debian(nil)[1:],
+		"dracut's library beside a program":      {script("/init", "\x7fELF"), text(dracutLib, "")},
+		"systemd that is no initrd's":            {linkTo("/init", "/usr/lib/systemd/systemd"), script("/usr/lib/systemd/systemd", "\x7fELF")},
+		"an initrd's release without systemd":    {script("/init", "\x7fELF"), text("/etc/initrd-release", "")},
+		"booster's settings without init":        {text("/etc/booster.init.yaml", "")},
+		"the agent's mark of another generator":  {text(MarkAt, `{"generator":"dracut"}`)},
+		"an init that leads nowhere":             {linkTo("/init", "/nowhere")},
+		"a script that pivots, but in no /init":  {script("/linuxrc", pivots)},
+		"u-root's init where it keeps it, alone": {script("/bbin/init", "\x7fELF")},
+	} {
+		g, err := Detect(treeOf(t, files...))
+		if g != nil || !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: taken for %v, %v", name, g, err)
+			continue
+		}
+		for _, known := range All() {
+			if !strings.Contains(err.Error(), known.Name()) {
+				t.Errorf("%s: %v does not name %s", name, err, known.Name())
+			}
+		}
 	}
 }
