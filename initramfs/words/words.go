@@ -4,7 +4,7 @@
 //
 // A word that is unknown, or whose value makes no sense, is a warning and the
 // default stands; only verify and onerror take their strictest value then,
-// because whoever wrote them meant to be strict. Where a word stands twice the
+// because their author wanted strictness. Where a word stands twice the
 // later one counts. Words baked in come first and can only be tightened:
 // verify=require stays, onerror does not become milder, and a baked list of
 // sources can be narrowed but not left.
@@ -47,7 +47,7 @@ const (
 
 var strictness = []OnError{Continue, Shell, Reboot, Halt}
 
-// Options is the whole command line as boothook understands it.
+// Options is the whole command line.
 type Options struct {
 	Mode    Mode
 	OnError OnError
@@ -86,8 +86,8 @@ type Source struct {
 	// Names are the only sources to use, in this order; empty: detected.
 	Names []string
 	// Words are all words that are not boothook's own, KEY or KEY=VALUE, in
-	// their order: one may name a source, and clouds mark their machines by
-	// others. They may hold passwords.
+	// their order: sources look there for words by which a cloud marks its
+	// machines, and for one that names a source. They may hold passwords.
 	Words []string
 	// URL is another place for the user-data.
 	URL string

@@ -1,12 +1,11 @@
-// Package platform holds what a machine says of itself without any network,
-// and the terms in which a datasource says which machines it serves.
+// Package platform says what a machine can tell of itself without any network,
+// and holds the terms in which a datasource says which machines it serves.
 //
-// In goes what firmware, hypervisor, volume labels and the kernel's command
-// line have: Evidence. Read gathers the part that sysfs holds; labels and
-// kernel words are given by the caller, who knows when they are there. A Rule
-// looks at Evidence and says whether it identifies a platform. The rules
-// themselves stand with the datasources, in package source, whose Detect makes
-// Matches of them. Rules are pure.
+// Evidence is what firmware, hypervisor, volume labels and the kernel's command
+// line say. Read gathers the part that sysfs holds; the caller adds labels and
+// kernel words, because only the caller knows when they are there. A Rule says
+// whether Evidence identifies a platform. The rules themselves stand with the
+// datasources, in package source, whose Detect makes Matches of them.
 package platform
 
 // Evidence is all that rules look at.
@@ -47,6 +46,6 @@ type Match struct {
 	// HardwareID is what identifies this very machine offline, as NAME=VALUE:
 	// "product_uuid=ec2e1916-…". Empty where the platform has none.
 	HardwareID string
-	// Because says what spoke for the match, for the report.
+	// Because is the reason for the match, for the report.
 	Because string
 }

@@ -31,8 +31,8 @@ var names = [...]string{
 }
 
 // Read gathers what sysfs, mounted at sysfs ("/sys"), says about the machine.
-// What is absent or unreadable stays empty: that is what most machines look
-// like, and it is never a sign. Reading takes a fraction of a millisecond.
+// What is absent or unreadable stays empty: most machines lack most of it, and
+// no rule takes absence for evidence. Reading takes a fraction of a millisecond.
 func Read(sysfs string) Evidence {
 	ev := Evidence{DMI: map[string]string{}}
 	for _, n := range names {

@@ -6,17 +6,17 @@ import "strings"
 type Rule struct {
 	// Platform is the cloud or hypervisor, as in Match.
 	Platform string
-	// Given says that what the rule looks for was given to this very machine
-	// by somebody, as a volume is; other rules look at what all machines of
-	// their maker have. Rules about what was given come first.
+	// Given says that the rule looks for something that was given to this very
+	// machine on purpose, as a volume is; other rules look at what all machines
+	// of their maker have. Rules about what was given come first.
 	Given bool
-	// Fact has to be true, and Also, where it is not empty.
+	// Fact has to be found, and Also too, where it is not empty.
 	Fact, Also Fact
 	// HardwareID tells the platform's machines apart; nil: nothing does.
 	HardwareID func(*Evidence) string
 }
 
-// A Fact is something that evidence may say.
+// A Fact is a pattern and the part of the evidence in which it is looked for.
 type Fact struct {
 	// Of is where to look: one of the following, or a name in Evidence.DMI.
 	Of string
@@ -24,7 +24,7 @@ type Fact struct {
 	Is string
 }
 
-// What a Fact may be of, beside the DMI strings.
+// The values of Fact.Of besides the names of DMI strings.
 const (
 	// Hypervisor is Evidence.HypervisorUUID.
 	Hypervisor = "hypervisor uuid"
@@ -39,12 +39,13 @@ const (
 	GuestVariable = "guestinfo variable"
 	// Word is one of Evidence.Words by its key, with a value or without.
 	Word = "kernel word"
-	// CloudConfig is a key or value in Evidence.CloudConfig, whichever.
+	// CloudConfig is one of the words, keys and values alike, in
+	// Evidence.CloudConfig.
 	CloudConfig = "word in cc:"
 )
 
-// Holds says whether the evidence is what the rule looks for, and what it
-// found. That goes into the report: it never quotes a secret.
+// Holds says whether the evidence has the rule's facts, and what was found. That
+// text goes into the report: it never quotes a secret.
 func (r *Rule) Holds(ev *Evidence) (because string, ok bool) {
 	because, ok = r.Fact.holds(ev)
 	if !ok || r.Also == (Fact{}) {

@@ -10,10 +10,10 @@ import (
 // order in which they should be asked. The policy is the strict one of
 // cloud-init's ds-identify (whose rules, of 26.2, are those of the sources):
 // without a rule that holds, or a word that names a source, there is no match,
-// and whoever calls must not ask the network.
+// and the caller must not use the network.
 //
-// What somebody gave to this very machine comes before what its maker gave to
-// all; beside that the order is the Table's. A source matches once.
+// Rules about what was given to this very machine come first (Rule.Given);
+// within both groups the order is the Table's. A source matches once.
 func Detect(ev *platform.Evidence) []platform.Match {
 	if len(ev.Only) > 0 {
 		var out []platform.Match

@@ -28,9 +28,8 @@ func (s *Source) readsLabel(label string) bool {
 }
 
 // NeedsNetwork says that the source has to be asked over the network: it always
-// is, or something names a server. A server that cannot be told, because what
-// would name it cannot be read, counts as one: who asks it then says what is
-// wrong.
+// is, or evidence or a volume names a server. Where a volume cannot be read that
+// may name one, the network is needed too: Fetch then returns the error.
 func (s *Source) NeedsNetwork(ev *platform.Evidence, volumes []Volume) bool {
 	if s.Network || s.server == nil {
 		return s.Network
@@ -39,8 +38,8 @@ func (s *Source) NeedsNetwork(ev *platform.Evidence, volumes []Volume) bool {
 	return err != nil || server != ""
 }
 
-// Local says that the source can be asked without network, with what there is:
-// its documents are not in a directory of the root that something names.
+// Local says that Fetch needs neither the network nor, because the evidence
+// names a directory there, the root.
 func (s *Source) Local(ev *platform.Evidence, volumes []Volume) bool {
 	if s.NeedsNetwork(ev, volumes) {
 		return false
@@ -48,17 +47,18 @@ func (s *Source) Local(ev *platform.Evidence, volumes []Volume) bool {
 	return s.directory == nil || s.directory(ev) == "" || s.Reads(volumes)
 }
 
-// A RootSeed is the claim on documents that lie in a directory of the root.
+// A RootSeed says which source reads documents that lie in the root, and where.
 type RootSeed struct {
-	// Match is that of the source they are for.
+	// Match names the source.
 	Match platform.Match
-	// Directory is the one that the evidence names; "": the usual ones.
+	// Directory is the one that the evidence names; "": the usual ones are
+	// looked into.
 	Directory string
 	// Barred says that boothook.source= leaves the source out.
 	Barred bool
 }
 
-// SeedInRoot says what documents that lie in the root are for.
+// SeedInRoot gives the source that reads a seed in the root.
 func SeedInRoot(ev *platform.Evidence) RootSeed {
 	for _, s := range Table() {
 		if s.directory == nil {
@@ -90,9 +90,9 @@ func DHCPOptions(matches []platform.Match) []uint8 {
 	return codes
 }
 
-// Modules names the kernel modules that are missing: their device is there, and
-// they are neither loaded nor built in. Where something matches, only its
-// sources' modules count.
+// Modules names the kernel modules of sources whose device is there and which
+// are neither loaded nor built in. Where there are matches, only the modules of
+// their sources count.
 func Modules(sysfs string, matches []platform.Match) []string {
 	var names []string
 	for _, s := range Table() {

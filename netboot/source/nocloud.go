@@ -12,8 +12,8 @@ import (
 	"boothook/netboot/platform"
 )
 
-// NoCloud takes the four documents from wherever somebody put them: a volume
-// with the label cidata, a web server, a directory of the root. The kernel's
+// NoCloud takes the four documents from a volume with the label cidata, a web
+// server, or a directory of the root. The kernel's
 // command line and the machine's serial number may name the server and give
 // metadata of their own:
 //
@@ -30,9 +30,11 @@ const (
 	noCloudServerMeta = "seedfrom/meta-data"
 	// noCloudID is what cloud-init calls an instance that nobody named.
 	noCloudID = "nocloud"
-	// SeedLabel is the label of its volume.
-	SeedLabel = "cidata"
 )
+
+// SeedLabel is the label of a volume with NoCloud's documents, which an initrd
+// may also have in a directory.
+const SeedLabel = "cidata"
 
 func noCloud() *Source {
 	return &Source{

@@ -1,15 +1,15 @@
 // Package source holds the datasources: one file for each, and the table that
 // names them. A new cloud is one more file and one more line of the table: its
-// Source says itself how its machines are identified and what it needs of the
-// boot, so that nobody else has to know the cloud.
+// Source says how its machines are identified and what it needs of the boot, so
+// that no other package has to know the cloud.
 //
 // In goes an Env: a client that reaches the network, and what is known of the
 // machine. Out comes an instance.Instance with bodies exactly as the service
 // delivered them (a transfer encoding that the cloud itself prescribes
-// undone). Every source keeps asking apart from understanding: its fetch
-// turns an Env into Docs, its parse turns Docs into an Instance and is pure.
-// A source never reads credentials, never guesses an instance-id, and never
-// takes a failure for "no user-data".
+// undone). Every source has two steps: its fetch turns an Env into Docs, its
+// parse turns Docs into an Instance and is pure. A source never reads
+// credentials, never guesses an instance-id, and never takes a failure for "no
+// user-data".
 package source
 
 import (
@@ -29,7 +29,7 @@ import (
 // a directory.
 const MaxID = 200
 
-// What a caller may want to tell apart.
+// The errors that callers distinguish, with errors.Is.
 var (
 	// ErrUnknown: no datasource has that name.
 	ErrUnknown = errors.New("unknown datasource")
@@ -41,12 +41,12 @@ var (
 	ErrNoVolume = errors.New("no such volume")
 )
 
-// An Env is what a source sees of the world.
+// An Env is what a source is asked with.
 type Env struct {
 	// HTTP reaches the metadata service, from a low port where the source says
 	// so. Nil: it can only be asked without network.
 	HTTP *fetch.Client
-	// Evidence is what the machine was recognised by.
+	// Evidence is what the machine was identified by.
 	Evidence platform.Evidence
 	// Volumes are the volumes found so far.
 	Volumes []Volume
@@ -62,8 +62,8 @@ type Volume struct {
 	FS    fs.FS
 }
 
-// A Lease is the part of a DHCP lease that tells where a service is. Every
-// field may be the zero Addr.
+// A Lease is the part of a network lease that says where a service is. What the
+// lease does not say is the zero value.
 type Lease struct {
 	// Interface is the NIC's name, the zone of link-local addresses.
 	Interface string
@@ -91,7 +91,7 @@ type Source struct {
 	// name it.
 	Rules []platform.Rule
 	// Labels are those of the volumes that it reads, in lower case; one that
-	// ends in * stands for all that begin so.
+	// ends in * stands for all labels with that prefix.
 	Labels []string
 	// Network says that it is always asked over the network; see NeedsNetwork.
 	Network bool
@@ -104,7 +104,8 @@ type Source struct {
 	// DHCPOptions are the codes of the DHCPv4 options that it reads in
 	// Env.Lease.
 	DHCPOptions []uint8
-	// Modules are kernel modules without which it cannot be seen.
+	// Modules are the kernel modules without which the kernel does not show its
+	// documents.
 	Modules []Module
 
 	fetch func(context.Context, *Env) (Docs, error)
@@ -171,8 +172,8 @@ func Find(name string) (*Source, error) {
 	return nil, fmt.Errorf("%w %q", ErrUnknown, name)
 }
 
-// Fetch asks the datasource that m names for everything it has to say. It
-// takes as long as ctx allows before it gives up.
+// Fetch gets all documents of the datasource that m names and parses them. It
+// repeats what may succeed later until ctx ends.
 func Fetch(ctx context.Context, m platform.Match, env Env) (instance.Instance, error) {
 	s, err := Find(m.Source)
 	if err != nil {
@@ -185,8 +186,8 @@ func Fetch(ctx context.Context, m platform.Match, env Env) (instance.Instance, e
 	return Parse(m, docs, &env.Evidence)
 }
 
-// Parse understands documents of the datasource that m names, however they
-// were come by: a NoCloud seed in the root is read this way.
+// Parse makes an instance of documents of the datasource that m names. Documents
+// that lie in the root, which Fetch does not see, are parsed this way.
 func Parse(m platform.Match, docs Docs, ev *platform.Evidence) (instance.Instance, error) {
 	s, err := Find(m.Source)
 	if err != nil {
@@ -203,8 +204,8 @@ func Parse(m platform.Match, docs Docs, ev *platform.Evidence) (instance.Instanc
 	return *in, nil
 }
 
-// Tell lets the datasource know what became of its instance, where the cloud
-// waits to be told. It must be called while the network is still up.
+// Tell reports the outcome to the datasource, where the cloud waits for such a
+// report. It must be called while the network is still up.
 func Tell(ctx context.Context, name string, env Env, out instance.Outcome) error {
 	s, err := Find(name)
 	if err != nil || s.tell == nil {
