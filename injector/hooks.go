@@ -11,13 +11,13 @@ import (
 	"boothook/netboot/instance"
 )
 
-// A hookRunner runs hooks in a root, one after the other, and gives a result
+// A HookRunner runs hooks in a root, one after the other, and gives a result
 // for each.
-type hookRunner interface {
+type HookRunner interface {
 	Run(ctx context.Context, c hooks.Config, list []hooks.Hook) []hooks.Result
 }
 
-// A sandbox is the hookRunner of package hooks, in namespaces of its own.
+// A sandbox is the HookRunner of package hooks, with namespaces of its own.
 type sandbox struct{}
 
 func (sandbox) Run(ctx context.Context, c hooks.Config, list []hooks.Hook) []hooks.Result {
@@ -35,7 +35,7 @@ type hooked struct {
 // runHooks runs what runs before the plan, on every boot: part handlers, which
 // may take parts from everybody behind them, boothooks in their order, and
 // bootcmd.
-func runHooks(ctx context.Context, run hookRunner, rootDir string, who *identity, docs *decoded, o *Options) *hooked {
+func runHooks(ctx context.Context, rootDir string, who *identity, docs *decoded, o *Options) *hooked {
 	out := &hooked{parts: docs.parts}
 	count := len(hooksOf(&docs.parts, docs.config))
 	for _, list := range docs.parts {
@@ -53,7 +53,7 @@ func runHooks(ctx context.Context, run hookRunner, rootDir string, who *identity
 	config := hooks.Config{Root: rootDir, InstanceID: who.instance.ID, ResolvConf: o.ResolvConf,
 		Timeout: o.HookTimeout, Output: o.HookOutput}
 	runList := func(list []hooks.Hook) []hooks.Result {
-		results := run.Run(ctx, config, list)
+		results := o.Hooks.Run(ctx, config, list)
 		for _, r := range results {
 			out.problems.add(r.Problems()...)
 		}

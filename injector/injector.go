@@ -45,6 +45,9 @@ var ErrNothing = errors.New("no instance data, neither fetched nor stored")
 
 // Options say how a root is to be worked on.
 type Options struct {
+	// Hooks runs hooks; nil runs them in namespaces of their own, as package
+	// hooks does.
+	Hooks HookRunner
 	// HookTimeout is the time of one hook; zero stands for the default.
 	HookTimeout time.Duration
 	// NoHooks leaves hooks to the boot; for images that are not booted now.
@@ -114,7 +117,10 @@ type Result struct {
 // instance (nil) it goes back to the one stored in the root, if that is this
 // machine's, and says so. Whatever goes wrong is in the Result's Outcome.
 func Inject(ctx context.Context, r *root.Root, p *Prepared, o Options) Result {
-	result, err := inject(ctx, r, sandbox{}, p, &o)
+	if o.Hooks == nil {
+		o.Hooks = sandbox{}
+	}
+	result, err := inject(ctx, r, p, &o)
 	if err != nil {
 		result.note(problems{{Origin: "boothook", Message: err.Error()}})
 	}
@@ -124,7 +130,7 @@ func Inject(ctx context.Context, r *root.Root, p *Prepared, o Options) Result {
 
 // inject is the story of a root, stage by stage. With an error the result is
 // what there was until then.
-func inject(ctx context.Context, r *root.Root, run hookRunner, p *Prepared, o *Options) (*Result, error) {
+func inject(ctx context.Context, r *root.Root, p *Prepared, o *Options) (*Result, error) {
 	result := &Result{}
 	o.begin("reading the root", ApplyTime)
 	found, err := recoverRoot(ctx, r, o.DryRun)
@@ -151,7 +157,7 @@ func inject(ctx context.Context, r *root.Root, run hookRunner, p *Prepared, o *O
 	result.note(docs.problems)
 	result.Parts = docs.documents.parts()
 
-	ran := runHooks(ctx, run, r.Path(), who, docs, o)
+	ran := runHooks(ctx, r.Path(), who, docs, o)
 	result.note(ran.problems)
 	result.Hooks = ran.results
 
@@ -160,7 +166,7 @@ func inject(ctx context.Context, r *root.Root, run hookRunner, p *Prepared, o *O
 	if err != nil {
 		return result, err
 	}
-	keys := newHostKeys(ctx, run, r.Path(), who.instance, docs.config, o)
+	keys := newHostKeys(ctx, r.Path(), who.instance, docs.config, o)
 	due, err := makePlan(&planning{who, docs, ran.parts, facts, keys, r, volatile, o})
 	result.note(due.problems)
 	result.Plan, result.Hint, result.Hostname = due.plan, due.hint, due.hostname

@@ -53,11 +53,11 @@ type hostKeys struct {
 }
 
 // newHostKeys makes none yet.
-func newHostKeys(ctx context.Context, run hookRunner, rootDir string, inst *instance.Instance, cfg cloudconfig.Config, o *Options) *hostKeys {
+func newHostKeys(ctx context.Context, rootDir string, inst *instance.Instance, cfg cloudconfig.Config, o *Options) *hostKeys {
 	comment := keyComment(inst.Hostname)
 	return &hostKeys{newKey: o.NewHostKey, comment: comment, atBoot: o.DryRun || o.NoHooks,
 		keygen: func() (map[string]cloudconfig.KeyPair, problems) {
-			return runKeygen(ctx, run, hooks.Config{Root: rootDir, InstanceID: inst.ID}, keyKinds(cfg), comment)
+			return runKeygen(ctx, o.Hooks, hooks.Config{Root: rootDir, InstanceID: inst.ID}, keyKinds(cfg), comment)
 		}}
 }
 
@@ -107,7 +107,7 @@ func keyComment(hostname string) string {
 }
 
 // runKeygen runs the root's ssh-keygen where hooks run, once for all kinds.
-func runKeygen(ctx context.Context, run hookRunner, c hooks.Config, kinds []string, comment string) (keys map[string]cloudconfig.KeyPair, found problems) {
+func runKeygen(ctx context.Context, run HookRunner, c hooks.Config, kinds []string, comment string) (keys map[string]cloudconfig.KeyPair, found problems) {
 	var out bytes.Buffer
 	c.Output = &out
 	script := fmt.Sprintf(keygen, strings.Join(kinds, " "), comment)
