@@ -15,6 +15,11 @@ type factReader interface {
 	InitOf(path string) plan.Init
 }
 
+// A networkReader is a root whose files can be added to facts.
+type networkReader interface {
+	ReadFiles(f *plan.Facts, files, folders, libraries []string)
+}
+
 // readFacts reads what the root is like, and whether the paths in also exist.
 // Init is the init that the kernel's command line asks for; empty for none.
 func readFacts(r factReader, init string, also ...string) (*plan.Facts, error) {
@@ -28,6 +33,11 @@ func readFacts(r factReader, init string, also ...string) (*plan.Facts, error) {
 		}
 	}
 	return &facts, nil
+}
+
+// readNetworkFacts adds what is there already of the root's network.
+func readNetworkFacts(r networkReader, facts *plan.Facts) {
+	r.ReadFiles(facts, network.AskFiles(), network.AskFolders(), network.AskLibraries())
 }
 
 // planPaths are the paths that planning asks about.

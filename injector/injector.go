@@ -166,6 +166,7 @@ func inject(ctx context.Context, r *root.Root, p *Prepared, o *Options) (*Result
 	if err != nil {
 		return result, err
 	}
+	readNetworkFacts(r, facts)
 	keys := newHostKeys(ctx, r.Path(), who.instance, docs.config, o)
 	due, err := makePlan(&planning{who, docs, ran.parts, facts, keys, r, volatile, o})
 	result.note(due.problems)

@@ -16,18 +16,23 @@ func planNetwork(inst *instance.Instance, facts *plan.Facts, o *Options) network
 	if o.KeepCloudInit && facts.HasCloudInit {
 		return network.Result{}
 	}
-	doc, body, found := networkDocument(inst, facts, o)
-	r := network.Plan(doc, body, facts)
+	base, _ := cloudconfig.Merge(nil, nil, nil, facts.CloudConfig) // its problems are known already
+	doc, found := networkDocument(inst, facts, base, o)
+	var priority []string
+	for _, name := range base.Get("system_info").Get("network").Get("renderers").Items() {
+		priority = append(priority, name.Scalar())
+	}
+	r := network.Plan(doc, facts, "", priority)
 	found.add(r.Problems...)
 	r.Problems = found
 	return r
 }
 
-func networkDocument(inst *instance.Instance, facts *plan.Facts, o *Options) (doc *cloudconfig.Value, body []byte, found problems) {
-	origin := "network-config"
+func networkDocument(inst *instance.Instance, facts *plan.Facts, base cloudconfig.Config, o *Options) (doc *cloudconfig.Value, found problems) {
+	origin, body := "network-config", []byte(nil)
 	switch given := o.NetworkConfig; {
 	case given == "disabled":
-		return &cloudconfig.Value{}, nil, nil
+		return &cloudconfig.Value{}, nil
 	case given != "":
 		origin = "kernel command line"
 		var err error
@@ -35,18 +40,17 @@ func networkDocument(inst *instance.Instance, facts *plan.Facts, o *Options) (do
 			found.add(instance.Problem{Origin: origin, Message: err.Error()})
 		}
 	default:
-		base, _ := cloudconfig.Merge(nil, nil, nil, facts.CloudConfig) // its problems are known already
 		if own := base.Get("network"); own.Kind == cloudconfig.Map {
-			return own, nil, nil
+			return own, nil
 		}
 		if body = inst.NetworkConfig; len(body) == 0 && facts.HasCloudInit && !facts.HasNetwork {
 			origin, body = "boothook", o.FallbackNetwork
 		}
 	}
 	if len(body) == 0 {
-		return &cloudconfig.Value{}, nil, found
+		return &cloudconfig.Value{}, found
 	}
 	doc, more := network.Read(body, origin)
 	found.add(more...)
-	return doc, body, found
+	return doc, found
 }

@@ -21,7 +21,7 @@ func TestFallbackNetwork(t *testing.T) {
 	for prefix, want := range map[string]string{"192.0.2.7/24": "DHCP=ipv4", "2001:db8::7/64": "DHCP=ipv6"} {
 		body := fallbackNetwork(&nic.Lease{Name: "enp1s0", HW: hw, Prefix: netip.MustParsePrefix(prefix)})
 		doc, problems := netconfig.Read(body, "boothook")
-		r := netconfig.Plan(doc, body, &plan.Facts{Exists: map[string]bool{"/lib/systemd/systemd-networkd": true}})
+		r := netconfig.Plan(doc, &plan.Facts{Exists: map[string]bool{"/lib/systemd/systemd-networkd": true, "/lib/systemd/systemd-resolved": true}}, "", nil)
 		var all strings.Builder
 		for _, s := range r.Steps {
 			all.Write(s.Body)

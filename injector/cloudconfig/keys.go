@@ -48,6 +48,9 @@ func checkKeys(cfg Config) []instance.Problem {
 		}
 		handled, known, suggestion := Known(e.Key.Text)
 		switch {
+		case e.Key.Text == "network":
+			// cloud-init does not look there either.
+			out = append(out, warning(e.Key.Pos, "network in user-data does nothing: it belongs into the source's network-config, without a key around it or below network, or into /etc/cloud/cloud.cfg.d of the image"))
 		case handled && e.Key.Kind == String:
 		case known:
 			out = append(out, warning(e.Key.Pos, fmt.Sprintf("key %q is not handled by boothook%s", e.Key.Text, instead(e.Key.Text))))

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"boothook/injector/cloudconfig"
 	"boothook/injector/userdata"
@@ -41,56 +42,52 @@ type Early struct {
 // ForNow reads ethernets, and VLANs over them, of a document that Read read.
 // What is wrong with it is Plan's to say.
 func ForNow(top *cloudconfig.Value) []Early {
-	r := &reader{}
-	switch doc := inner(top); {
-	case Disabled(doc):
-	case doc.Get("version").Int == 2:
-		r.version2(doc)
-	case doc.Get("version").Int == 1:
-		r.version1(doc)
-	}
-	hardware := map[string]string{}
-	for _, l := range r.links {
-		if l.kind == ethernet {
-			hardware[l.id] = l.found()
-		}
-	}
+	r := parse(top)
 	var out []Early
 	for _, l := range r.links {
 		e := l.early()
-		switch {
+		switch below := r.links.byID(l.said.get("link")); {
+		case l.loopback, r.links.master(l) != nil:
+			continue
 		case l.kind == ethernet:
-		case l.kind == vlan && hardware[l.parent] != "" && l.tag > 0 && len(l.id) <= maxName:
-			e.Over, e.Tag = hardware[l.parent], uint16(l.tag)
+		case l.kind == vlan && below != nil && below.kind == ethernet && l.said.get("id") != "0":
+			tag, _ := strconv.ParseUint(l.said.get("id"), 10, 16)
+			e.Over, e.Tag = below.found(), uint16(tag)
 		default:
 			continue
 		}
-		out = append(out, e)
+		if e.Device != "" {
+			out = append(out, e)
+		}
 	}
 	return out
 }
 
-// found is by what the hardware is found before anything has been renamed.
+// found is by what the hardware is found before anything has been renamed;
+// empty where only a driver says it.
 func (l *link) found() string {
-	switch {
-	case l.mac != "":
-		return l.mac
-	case l.names != "":
-		return l.names
+	for _, key := range []string{"match.macaddress", "match.name"} {
+		if s := l.said.get(key); s != "" {
+			return s
+		}
+	}
+	if l.said.under("match.") {
+		return ""
 	}
 	return l.id
 }
 
 func (l *link) early() Early {
-	e := Early{Device: l.found(), DNS: l.dns, MTU: int(l.mtu)}
+	mtu, _ := strconv.Atoi(l.said.get("mtu"))
+	e := Early{Device: l.found(), DNS: l.dns, MTU: mtu}
 	for _, a := range l.addresses {
 		if !e.Prefix.IsValid() || a.Addr().Is4() && !e.Prefix.Addr().Is4() {
-			e.Prefix = a
+			e.Prefix = a.Prefix
 		}
 	}
-	for _, r := range l.routes {
-		if r.isDefault() && r.via.IsValid() && r.via.Is4() == e.Prefix.Addr().Is4() && !e.Gateway.IsValid() {
-			e.Gateway = r.via
+	for _, p := range l.routes {
+		if p.isDefault() && p.via.IsValid() && p.via.Is4() == e.Prefix.Addr().Is4() && !e.Gateway.IsValid() && !p.said.has("routes.table") {
+			e.Gateway = p.via
 		}
 	}
 	return e

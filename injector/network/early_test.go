@@ -30,7 +30,7 @@ config:
 network:
   version: 2
   ethernets:
-    eth0: {addresses: ["2001:db8::10/64", 192.0.2.10/24, 192.0.2.11/24], routes: [{to: default, via: "2001:db8::1"}, {to: 0.0.0.0/0, via: 192.0.2.1}]}
+    eth0: {addresses: ["2001:db8::10/64", 192.0.2.10/24, 192.0.2.11/24], routes: [{to: default, via: "2001:db8::1", metric: 100}, {to: 0.0.0.0/0, via: 192.0.2.1}]}
     id1: {match: {name: eth1}, set-name: lan, dhcp4: true}
   vlans:
     v: {id: 9, link: id1, addresses: ["2001:db8:9::2/64"], gateway6: "2001:db8:9::1"}

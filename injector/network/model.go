@@ -1,285 +1,305 @@
 package network
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
-
-	"boothook/injector/cloudconfig"
-	"boothook/netboot/instance"
 )
 
+// The bounds of a document.
 const (
 	// maxLinks bounds the links of one document, maxItems the addresses,
-	// routes or name servers of one link.
+	// routes, rules, peers or name servers of one link.
 	maxLinks = 256
 	maxItems = 256
 	// maxName is the longest name of an interface, in bytes
 	// (include/uapi/linux/if.h, IFNAMSIZ less its end).
 	maxName = 15
+	// mainTable is the routing table that counts where nothing else is said.
+	mainTable = "254"
 )
 
-// What a link is.
+// What a link is, by version 2's names.
 const (
 	ethernet = "ethernets"
 	bond     = "bonds"
 	bridge   = "bridges"
 	vlan     = "vlans"
+	vrf      = "vrfs"
+	dummy    = "dummy-devices"
+	veth     = "virtual-ethernets"
+	tunnel   = "tunnels"
 )
 
-// A link is one interface as the renderers see it, whichever version of the
-// document it came from.
+// links are what a document describes, whichever version it has.
+type links []*link
+
+// A link is one interface as the renderers see it.
 type link struct {
 	kind string
 	// id is the document's name of the link.
-	id string
-	// mac and names say which hardware is meant, by its permanent address
-	// or by a pattern of names; empty for "the interface called id".
-	mac, names string
-	// rename is the name that the hardware is to get.
-	rename string
-	// address is the MAC address that the link is to have.
-	address      string
-	mtu          int64
-	dhcp4, dhcp6 bool
-	// ra is nil where nothing is said of router advertisements.
-	ra        *bool
-	optional  bool
-	addresses []netip.Prefix
-	routes    []route
-	dns       []netip.Addr
-	search    []string
-	// tag and parent are a vlan's, members and params a bond's or bridge's.
-	tag     int64
-	parent  string
+	id   string
+	line int
+	// said has what the document says of the link itself by version 2's
+	// keys, those of mappings below it with a dot between: "mtu",
+	// "dhcp4-overrides.use-dns", "parameters.mode".
+	said      mentions
+	addresses []*address
+	routes    []*route
+	rules     []*rule
+	peers     []*peer
+	// members are the ids of a bond's, bridge's or vrf's.
 	members []string
-	params  []param
+	dns     []netip.Addr
+	search  []string
+	// loopback is the interface lo; infiniband has addresses of 20 bytes.
+	loopback, infiniband bool
+	// six is how version 1 wants IPv6 to be configured beyond dhcp6 and
+	// accept-ra: "slaac", "stateless" or "stateful"; else empty.
+	six string
+	// v1 says that the document is of version 1.
+	v1 bool
+	// refused links are left out; why has been said.
+	refused bool
 }
 
-// device is the name under which the interface will be known.
-func (l *link) device() string {
-	if l.rename != "" {
-		return l.rename
-	}
-	return l.id
+// An address is one address of a link with its network's length.
+type address struct {
+	netip.Prefix
+	line int
+	said mentions // addresses.label, addresses.lifetime
 }
 
 // A route is one route of a link.
 type route struct {
-	to     netip.Prefix
-	via    netip.Addr // the zero Addr: directly on the link
-	metric int64      // 0: the daemon's own
+	line int
+	// to is the destination; all of a family for the default route.
+	to  netip.Prefix
+	via netip.Addr // the zero Addr: directly on the link
+	// from is the preferred source address; may be the zero Addr.
+	from netip.Addr
+	// onLink says that via is reached without a route to it, whether the
+	// document says so or because it is in none of the link's networks.
 	onLink bool
+	said   mentions // routes.metric and others; routes.to and via too
 }
 
-func (r route) isDefault() bool { return r.to.Bits() == 0 }
+func (r *route) isDefault() bool { return r.to.Bits() == 0 }
 
-// A param is a setting of a bond or bridge, by netplan's name.
-type param struct{ name, value string }
-
-// A reader makes links of a document.
-type reader struct {
-	links    []*link
-	problems []instance.Problem
+// kind is what the route does: unicast, unless the document says otherwise.
+func (r *route) kind() string {
+	if t := r.said.get("routes.type"); t != "" {
+		return t
+	}
+	return "unicast"
 }
 
-func (r *reader) problem(at *cloudconfig.Value, format string, args ...any) {
-	r.problems = append(r.problems, instance.Problem{
-		Origin: at.Pos.Origin, Line: at.Pos.Line, Message: fmt.Sprintf(format, args...),
-	})
+// A rule is one rule of policy routing.
+type rule struct {
+	line int
+	six  bool     // it is IPv6's
+	said mentions // routing-policy.from and others
 }
 
-// add takes a link in whose names can be the names of files and of interfaces.
-func (r *reader) add(l *link, at *cloudconfig.Value) {
-	for _, name := range append([]string{l.id, l.rename, l.parent}, l.members...) {
-		if name != "" && !goodName(name) {
-			r.problem(at, "%q cannot be the name of an interface", name)
+// A peer is one of a wireguard tunnel's.
+type peer struct {
+	line int
+	said mentions // peers.endpoint and others
+}
+
+// A mention is one key of the document, its value as text: booleans are "true"
+// and "false", times a number of milliseconds or seconds.
+type mention struct {
+	key, value string
+	line       int
+}
+
+type mentions []mention
+
+// get gives the value of a key; empty where the document does not say it.
+func (m mentions) get(key string) string {
+	for i := range m {
+		if m[i].key == key {
+			return m[i].value
+		}
+	}
+	return ""
+}
+
+func (m mentions) is(key string) bool { return m.get(key) == "true" }
+func (m mentions) no(key string) bool { return m.get(key) == "false" }
+
+func (m mentions) has(key string) bool {
+	for i := range m {
+		if m[i].key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// under says whether the document has anything below a mapping.
+func (m mentions) under(prefix string) bool {
+	for i := range m {
+		if strings.HasPrefix(m[i].key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m mentions) line(key string) int {
+	for i := range m {
+		if m[i].key == key {
+			return m[i].line
+		}
+	}
+	return 0
+}
+
+func (m *mentions) add(key, value string, line int) { *m = append(*m, mention{key, value, line}) }
+
+// set replaces what was said of a key.
+func (m *mentions) set(key, value string, line int) {
+	for i := range *m {
+		if (*m)[i].key == key {
+			(*m)[i] = mention{key, value, line}
 			return
 		}
 	}
-	switch {
-	case l.id == "":
-		r.problem(at, "a link without a name")
-	case len(l.device()) > maxName && (l.mac == "" && l.names == "" || l.rename != ""):
-		r.problem(at, "%q is too long for an interface: at most %d bytes", l.device(), maxName)
-	case len(r.links) == maxLinks:
-		r.problem(at, "more than %d links; the rest is left out", maxLinks)
-	case len(r.links) < maxLinks:
-		r.links = append(r.links, l)
-	}
+	m.add(key, value, line)
 }
 
-// goodName is true of what is safe in a path and in every file written here.
-func goodName(s string) bool {
-	if s == "" || len(s) > 64 || s[0] == '.' || s[0] == '-' {
+// drop forgets a key.
+func (m *mentions) drop(key string) {
+	kept := (*m)[:0]
+	for _, x := range *m {
+		if x.key != key {
+			kept = append(kept, x)
+		}
+	}
+	*m = kept
+}
+
+// device is the name under which the interface will be known, or the id where
+// its match leaves that open.
+func (l *link) device() string {
+	name, _ := l.name()
+	return name
+}
+
+// name is the interface's name, if the document tells it: a match by anything
+// but one whole name leaves it open.
+func (l *link) name() (string, bool) {
+	if name := l.said.get("set-name"); name != "" {
+		return name, true
+	}
+	if name := l.said.get("match.name"); name != "" && !strings.ContainsAny(name, "*?[") {
+		return name, true
+	}
+	return l.id, !l.said.under("match.")
+}
+
+func (l *link) dhcp4() bool { return l.said.is("dhcp4") }
+func (l *link) dhcp6() bool { return l.said.is("dhcp6") }
+
+// virtual is true of what the daemon has to make first.
+func (l *link) virtual() bool { return l.kind != ethernet }
+
+// has says whether the link has an address of a family (4 or 6) of its own.
+func (l *link) has(family int) bool {
+	for _, a := range l.addresses {
+		if a.Addr().Is4() == (family == 4) {
+			return true
+		}
+	}
+	return false
+}
+
+// addressed says whether the link gets any address from its configuration.
+func (l *link) addressed() bool {
+	return len(l.addresses) > 0 || l.dhcp4() || l.dhcp6() || l.six != ""
+}
+
+// linkLocal says whether the link has link-local addresses of a family: IPv6's
+// by default, none on members of bonds and bridges (netplan's documentation of
+// link-local).
+func (l *link) linkLocal(all links, family string) bool {
+	if m := all.master(l); m != nil && m.kind != vrf {
 		return false
 	}
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return false
+	if l.said.has("link-local") {
+		return strings.Contains(l.said.get("link-local"), family)
+	}
+	return family == "ipv6"
+}
+
+// byID finds a link by the document's name of it.
+func (all links) byID(id string) *link {
+	for _, l := range all {
+		if l.id == id {
+			return l
 		}
 	}
-	return true
+	return nil
 }
 
-// hardware reads a MAC address, lower case; empty after a problem.
-func (r *reader) hardware(v *cloudconfig.Value) string {
-	if v.Missing() {
-		return ""
+// deviceOf is the name of the interface that the document calls id.
+func (all links) deviceOf(id string) string {
+	if l := all.byID(id); l != nil {
+		return l.device()
 	}
-	// As it was written: one of digits alone is a number in base sixty.
-	s := strings.ToLower(v.Text)
-	ok := len(s) == 17
-	for i := 0; ok && i < len(s); i++ {
-		if i%3 == 2 {
-			ok = s[i] == ':'
-		} else {
-			ok = s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
+	return id
+}
+
+// master is the bond or bridge that has the link among its members, or the vrf
+// if there is only one.
+func (all links) master(l *link) *link {
+	var found *link
+	for _, m := range all {
+		for _, id := range m.members {
+			if id == l.id && (found == nil || found.kind == vrf) {
+				found = m
+			}
 		}
 	}
-	if !ok {
-		r.problem(v, "not a MAC address")
-		return ""
-	}
-	return s
+	return found
 }
 
-// text reads words that go into configuration: one line of printable letters.
-func (r *reader) text(v *cloudconfig.Value) string {
-	s := v.Scalar()
-	for _, c := range []byte(s) {
-		if c <= ' ' || c == 0x7f || strings.IndexByte("\"'`\\;#=", c) >= 0 {
-			r.problem(v, "%q cannot stand here", s)
-			return ""
+// vrfOf is the vrf that has the link among its members.
+func (all links) vrfOf(l *link) *link {
+	for _, m := range all {
+		if m.kind != vrf {
+			continue
+		}
+		for _, id := range m.members {
+			if id == l.id {
+				return m
+			}
 		}
 	}
-	return s
+	return nil
 }
 
-func (r *reader) number(v *cloudconfig.Value, most int64) int64 {
-	switch {
-	case v.Missing():
-		return 0
-	case v.Kind != cloudconfig.Int || v.Int < 0 || v.Int > most:
-		r.problem(v, "must be a number from 0 to %d", most)
-		return 0
-	}
-	return v.Int
-}
-
-// items gives the elements of a list, or of a text with commas or blanks
-// between them, at most maxItems.
-func (r *reader) items(v *cloudconfig.Value) []*cloudconfig.Value {
-	items := v.Items()
-	if v.Kind == cloudconfig.String {
-		items = nil
-		for _, word := range strings.FieldsFunc(v.Text, func(c rune) bool { return c == ' ' || c == ',' }) {
-			items = append(items, &cloudconfig.Value{Kind: cloudconfig.String, Text: word, Pos: v.Pos})
-		}
-	}
-	if len(items) > maxItems {
-		r.problem(v, "more than %d; the rest is left out", maxItems)
-		items = items[:maxItems]
-	}
-	return items
-}
-
-// names reads a list of names.
-func (r *reader) names(v *cloudconfig.Value) []string {
+// on lists the links of a kind that are on top of a link.
+func (all links) on(l *link, kind string) []string {
 	var out []string
-	for _, item := range r.items(v) {
-		if s := r.text(item); s != "" {
-			out = append(out, s)
+	for _, v := range all {
+		if v.kind == kind && v.said.get("link") == l.id && v.said.has("link") {
+			out = append(out, v.device())
 		}
 	}
 	return out
 }
 
-func (r *reader) servers(v *cloudconfig.Value) []netip.Addr {
-	var out []netip.Addr
-	for _, item := range r.items(v) {
-		if a := r.addr(item); a.IsValid() {
-			out = append(out, a)
+// addrs gives the addresses of one family, or of both (0), as text.
+func addrs(list []netip.Addr, family int) []string {
+	var out []string
+	for _, a := range list {
+		if family == 0 || family == 4 == a.Is4() {
+			out = append(out, a.String())
 		}
 	}
 	return out
-}
-
-// addr reads an address; the zero Addr for none, or after a problem.
-func (r *reader) addr(v *cloudconfig.Value) netip.Addr {
-	if v.Missing() {
-		return netip.Addr{}
-	}
-	a, err := netip.ParseAddr(v.Scalar())
-	if err != nil || a.Zone() != "" {
-		r.problem(v, "not an IP address")
-		return netip.Addr{}
-	}
-	return a
-}
-
-// prefix reads ADDRESS/BITS, or an address with its netmask beside it; without
-// either it is the address alone.
-func (r *reader) prefix(v, mask *cloudconfig.Value) (netip.Prefix, bool) {
-	text := v.Scalar()
-	if text == "default" {
-		return netip.Prefix{}, false
-	}
-	if strings.Contains(text, "/") {
-		if p, err := netip.ParsePrefix(text); err == nil {
-			return p, true
-		}
-		r.problem(v, "not an address with a prefix")
-		return netip.Prefix{}, false
-	}
-	a := r.addr(v)
-	if !a.IsValid() {
-		return netip.Prefix{}, false
-	}
-	bits := a.BitLen()
-	if !mask.Missing() {
-		if bits = maskBits(mask, a); bits < 0 {
-			r.problem(mask, "not a netmask")
-			return netip.Prefix{}, false
-		}
-	}
-	return netip.PrefixFrom(a, bits), true
-}
-
-// maskBits reads a netmask, dotted or as a number of bits; -1 for neither.
-func maskBits(v *cloudconfig.Value, a netip.Addr) int {
-	if v.Kind == cloudconfig.Int {
-		if v.Int < 0 || v.Int > int64(a.BitLen()) {
-			return -1
-		}
-		return int(v.Int)
-	}
-	m, err := netip.ParseAddr(v.Scalar())
-	if err != nil || m.BitLen() != a.BitLen() {
-		return -1
-	}
-	bits, ended := 0, false
-	for _, b := range m.AsSlice() {
-		for i := 7; i >= 0; i-- {
-			one := b>>i&1 == 1
-			if one && ended {
-				return -1
-			}
-			if ended = !one; one {
-				bits++
-			}
-		}
-	}
-	return bits
-}
-
-// gateway adds a default route.
-func (l *link) gateway(via netip.Addr) {
-	if via.IsValid() {
-		l.routes = append(l.routes, route{to: anywhere(via), via: via})
-	}
 }
 
 // anywhere is the default destination of the address's family.
@@ -288,4 +308,14 @@ func anywhere(a netip.Addr) netip.Prefix {
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	}
 	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+}
+
+// reaches says whether one of the link's networks contains a gateway.
+func (l *link) reaches(via netip.Addr) bool {
+	for _, a := range l.addresses {
+		if a.Masked().Contains(via) {
+			return true
+		}
+	}
+	return false
 }

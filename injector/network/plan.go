@@ -1,30 +1,19 @@
 package network
 
 import (
+	"strings"
+
 	"boothook/injector/cloudconfig"
 	"boothook/injector/plan"
 	"boothook/injector/userdata"
 	"boothook/netboot/instance"
 )
 
-// The daemons' programs, by which a root says which of them it has.
-const (
-	netplanProgram   = "/usr/sbin/netplan"
-	ifupProgram      = "/sbin/ifup"
-	ifupUsrProgram   = "/usr/sbin/ifup"
-	interfacesFolder = "/etc/network/interfaces.d"
-	managerProgram   = "/usr/sbin/NetworkManager"
-	networkdProgram  = "/lib/systemd/systemd-networkd"
-	networkdUnit     = "/lib/systemd/system/systemd-networkd.service"
-)
-
-// AskExists lists the paths that Plan looks up in Facts.Exists.
-func AskExists() []string {
-	return []string{netplanProgram, ifupProgram, ifupUsrProgram, interfacesFolder, managerProgram, networkdProgram}
-}
-
 // A Result is what the document comes to.
 type Result struct {
+	// Renderer is cloud-init's name of the renderer that wrote the steps;
+	// empty for none.
+	Renderer string
 	Steps    []plan.Step
 	Problems []instance.Problem
 }
@@ -47,57 +36,177 @@ func inner(doc *cloudconfig.Value) *cloudconfig.Value {
 	return doc
 }
 
-// Plan makes the steps of a document that Read read. The body is its bytes,
-// which netplan gets as they are; nil where they are not its alone.
-func Plan(top *cloudconfig.Value, body []byte, facts *plan.Facts) Result {
-	var (
-		r     = &reader{}
-		doc   = inner(top)
-		steps []plan.Step
-	)
-	switch version := doc.Get("version"); {
+// version is the document's; 0 for none that is known. In quotes it counts too.
+func version(doc *cloudconfig.Value) int64 {
+	switch strings.TrimSpace(doc.Get("version").Text) {
+	case "1":
+		return 1
+	case "2":
+		return 2
+	}
+	return 0
+}
+
+// parse reads a document into links that fit together.
+func parse(top *cloudconfig.Value) *reader {
+	doc := inner(top)
+	r := &reader{pos: top.Pos}
+	v := doc.Get("version")
+	switch {
 	case doc.Missing():
+		return r
 	case doc.Kind != cloudconfig.Map:
-		r.problem(top, "network-config is not a mapping")
+		r.problem(top.Pos.Line, "network-config is not a mapping")
+		return r
 	case Disabled(doc):
-	case version.Int == 2 && body != nil && facts.Exists[netplanProgram]:
-		steps = netplanAsIs(body, doc != top)
-	case version.Int == 2:
-		r.version2(doc)
-		steps = r.render(facts, top)
-	case version.Int == 1:
+		return r
+	}
+	if v.Kind == cloudconfig.String && version(doc) != 0 {
+		r.warn(v.Pos.Line, "version: the number stands in quotes, which cloud-init refuses")
+	}
+	switch version(doc) {
+	case 1:
+		r.v1 = true
+		for _, e := range doc.Map {
+			if k := e.Key.Scalar(); k != "version" && k != "config" {
+				r.problem(e.Key.Pos.Line, "%s is no key of version 1; it is left out", k)
+			}
+		}
 		r.version1(doc)
-		steps = r.render(facts, top)
+	case 2:
+		for _, e := range doc.Map {
+			if e.Key.Scalar() == "renderer" {
+				r.renderer(e)
+			}
+		}
+		r.version2(doc)
 	default:
-		r.problem(version, "network-config must say version: 1 or version: 2")
+		line := v.Pos.Line
+		if line == 0 {
+			line = doc.Pos.Line
+		}
+		r.problem(line, "version: network-config must say version: 1 or version: 2")
+	}
+	r.check()
+	return r
+}
+
+// Plan makes the steps of a document that Read read. The renderer is the one of
+// that name (cloud-init's, or the daemon's), or else the first of priority that
+// the root has.
+func Plan(top *cloudconfig.Value, facts *plan.Facts, choice string, priority []string) Result {
+	r := parse(top)
+	doc := inner(top)
+	if doc.Kind != cloudconfig.Map || Disabled(doc) || version(doc) == 0 {
+		return Result{Problems: r.problems}
+	}
+	re, found := r.choose(facts, choice, priority, top.Pos.Line)
+	if !found {
+		return Result{Problems: r.problems}
+	}
+	var steps []plan.Step
+	if re.name == "netplan" {
+		steps = r.netplan(doc)
+	} else {
+		r.netplanOnly(doc, re)
+		r.fit(re)
+		if len(r.links) > 0 {
+			steps = r.render(re, facts)
+		}
+	}
+	if len(steps) > 0 && facts != nil {
+		steps = append(r.leftovers(facts, steps), steps...)
 	}
 	for i := range steps {
 		steps[i].Why = plan.Why{Part: "network-config", Origin: top.Pos.Origin, Line: doc.Pos.Line}
 	}
-	return Result{steps, r.problems}
+	return Result{re.name, steps, r.problems}
 }
 
-// render writes the links for the daemon that the root has, in the order in
-// which cloud-init chooses on Debian and Ubuntu.
-func (r *reader) render(facts *plan.Facts, doc *cloudconfig.Value) []plan.Step {
-	has := facts.Exists
-	switch {
-	case len(r.links) == 0:
-		return nil
-	case has[netplanProgram]:
-		return netplan(r.links)
-	case has[ifupProgram] || has[ifupUsrProgram]:
-		return ifupdown(r.links, has[interfacesFolder])
-	case has[managerProgram]:
-		return keyfiles(r.links)
-	case has[networkdProgram]:
-		// Debian ships networkd disabled.
-		return append(networkd(r.links), plan.Step{
-			Kind: plan.Link, Target: networkdUnit, KeepExisting: true,
-			Path: "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
-		})
+// netplan writes version 2 as it came, and version 1 in version 2's words.
+func (r *reader) netplan(doc *cloudconfig.Value) []plan.Step {
+	out := r.given(doc)
+	if r.v1 {
+		out = r.links.document()
 	}
-	r.problem(doc, "the root has neither netplan, ifupdown, NetworkManager nor systemd-networkd to read it")
-	r.problems[len(r.problems)-1].Warning = true // the root's own way may need none
-	return nil
+	secret := false
+	for _, e := range out.Map {
+		kind := e.Key.Scalar()
+		secret = secret || kind == "wifis" || kind == "modems" || kind == "nm-devices"
+	}
+	for _, l := range r.links {
+		secret = secret || l.secret()
+	}
+	if len(out.Map) <= 1 {
+		return nil
+	}
+	return []plan.Step{netplanStep(out, secret)}
+}
+
+// netplanOnly names kinds of links that no other renderer has.
+func (r *reader) netplanOnly(doc *cloudconfig.Value, re renderer) {
+	for _, e := range doc.Map {
+		switch kind := e.Key.Scalar(); kind {
+		case "wifis", "modems", "nm-devices", "openvswitch":
+			if r.v1 {
+				continue
+			}
+			r.problem(e.Key.Pos.Line, "%s: for roots with netplan only, this one has %s; they are left out", kind, re.daemon)
+		case "renderer":
+			if s := e.Value.Scalar(); (s == "networkd" || s == "NetworkManager") && !strings.HasSuffix(re.daemon, s) && !r.v1 {
+				r.warn(e.Key.Pos.Line, "renderer: the root's daemon is %s", re.daemon)
+			}
+		}
+	}
+}
+
+// render writes the files of every renderer but netplan.
+func (r *reader) render(re renderer, facts *plan.Facts) []plan.Step {
+	all := r.links
+	var steps []plan.Step
+	switch re.name {
+	case "eni":
+		r.missing(facts)
+		folder, source := included(facts)
+		steps = append(source, ifupdown(all, folder)...)
+	case "sysconfig":
+		suse, scripts := sysconfigKind(facts)
+		if suse {
+			for _, l := range all {
+				r.keep(renderer{daemon: "wicked", letters: "u"}, l, &l.said)
+			}
+		}
+		steps = sysconfig(all, suse, scripts)
+	case "network-manager":
+		steps = keyfiles(all)
+	case "networkd":
+		steps = networkd(all, networkdGroup(facts))
+		// Debian ships networkd disabled.
+		if facts != nil {
+			steps = append(steps, plan.Step{
+				Kind: plan.Link, Target: networkdUnit, KeepExisting: true,
+				Path: "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
+			})
+		}
+	}
+	steps = append(steps, renames(all)...)
+	if facts != nil {
+		steps = append(steps, r.resolver(re, facts)...)
+	}
+	return steps
+}
+
+// networkdGroup is the group that may read networkd's secrets, if the root has
+// it.
+func networkdGroup(facts *plan.Facts) string {
+	const group = "systemd-network"
+	if facts == nil {
+		return group
+	}
+	for _, g := range facts.Groups {
+		if g.Name == group {
+			return group
+		}
+	}
+	return ""
 }

@@ -22,6 +22,9 @@ type Facts struct {
 	Fstab, Hostname string
 	// Exists says of the paths that planning asks about which ones exist.
 	Exists map[string]bool
+	// Files has the text of the files that planning asks about, by path; what
+	// is too large to be configuration, or no text, is there without it.
+	Files map[string]string
 }
 
 // A Document is a file of the root and its content.
