@@ -22,7 +22,7 @@ endif
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package upstart
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots test-upstart conformance fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots test-upstart conformance conformance-network fuzz size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -113,6 +113,9 @@ test-roots: setup build ## the same user-data on Debian's init systems and busyb
 
 conformance: setup ## decode as the real cloud-init of Debian 12 and 13 does
 	sh scripts/conformance/run.sh
+
+conformance-network: setup ## network files beside cloud-init's renderers and netplan's generator (root)
+	scripts/networkconformance/run.sh
 
 fuzz: ## every fuzz target for ten minutes (FUZZTIME=)
 	scripts/fuzz $(FUZZTIME)

@@ -232,7 +232,7 @@ func (t *text) auto(l *link) {
 	}
 	// The loopback interface is raised by what interfaces says already.
 	if !l.loopback && !l.said.has("activation-mode") {
-		t.line("auto ", pattern)
+		t.line(either(l.said.has("control"), "allow-hotplug ", "auto "), pattern)
 	}
 }
 

@@ -180,7 +180,10 @@ func (l *link) keyfile(all links) *ini {
 	f.set("connection", "id", "cloud-init "+l.id)
 	f.set("connection", "uuid", l.uuid())
 	f.set("connection", "type", kind)
-	if name, known := l.name(); known {
+	if name, known := l.name(); said.has("match.macaddress") {
+		// Enough; the link has its network even if renaming fails.
+		f.set("match", "interface-name", said.get("match.name"))
+	} else if known {
 		f.set("connection", "interface-name", name)
 	} else {
 		f.set("match", "interface-name", said.get("match.name"))
@@ -201,8 +204,9 @@ func (l *link) keyfile(all links) *ini {
 	if kind == "infiniband" {
 		ether = kind
 	}
-	if !said.has("set-name") || said.has("match.driver") {
-		f.set(ether, "mac-address", strings.ToUpper(said.get("match.macaddress")))
+	f.set(ether, "mac-address", strings.ToUpper(said.get("match.macaddress")))
+	if l.infiniband && !said.has("infiniband-mode") {
+		f.set(ether, "transport-mode", "datagram") // the kernel's default, which must be said
 	}
 	f.set(ether, "cloned-mac-address", said.get("macaddress"))
 	if kind == "wireguard" {
@@ -249,7 +253,7 @@ func (all links) parent(id string) string {
 // keyfileSections writes what only links of a kind have.
 func (l *link) keyfileSections(all links, f *ini, kind string) {
 	said := l.said
-	if l.virtual() && kind != "ip-tunnel" && kind != "dummy" && kind != "veth" {
+	if kind+"s" == l.kind {
 		f.settings(keyfileTable, l.kind, said)
 	}
 	switch kind {
@@ -393,6 +397,9 @@ func (l *link) family(all links, f *ini, family int) {
 	}
 	f.set(in, "dns", listed(addrs(l.dns, family)))
 	f.set(in, "dns-search", listed(l.search))
+	if asked && family == 6 && !l.v1 && !l.said.has("ipv6-privacy") {
+		f.set(in, "ip6-privacy", "0") // netplan's default
+	}
 	if token := l.said.get("ipv6-address-token"); token != "" && family == 6 {
 		f.set(in, "addr-gen-mode", "0")
 		f.set(in, "token", token)

@@ -21,6 +21,7 @@ const keyTable = `
 * addresses list
 * addresses.label text
 * addresses.lifetime word 0 forever
+*1 control word hotplug
 * critical bool
 * dhcp-identifier word mac duid
 * dhcp4 bool
@@ -181,7 +182,7 @@ t peers list
 t peers.allowed-ips texts
 t peers.endpoint text
 t peers.keepalive num 0 65535
-t peers.keys.public text
+t peers.keys.public secret
 t peers.keys.shared secret
 t port num 0 65535
 t port-range ports

@@ -88,7 +88,17 @@ func (r *reader) trimmed(l *link, v *cloudconfig.Value, prefix string) *cloudcon
 			}
 		case typ == "list" && key == "routes":
 			value = r.trimmedRoutes(l, value)
-		case typ == "list" && key != "addresses":
+		case key == "addresses":
+			list := &cloudconfig.Value{Kind: cloudconfig.List}
+			for _, item := range value.List {
+				if item.Kind == cloudconfig.Map && len(item.Map) == 1 {
+					options := r.trimmed(l, item.Map[0].Value, "addresses.")
+					item = &cloudconfig.Value{Kind: cloudconfig.Map, Map: []cloudconfig.Entry{{Key: item.Map[0].Key, Value: options}}}
+				}
+				list.List = append(list.List, item)
+			}
+			value = list
+		case typ == "list":
 			list := &cloudconfig.Value{Kind: cloudconfig.List}
 			for _, item := range value.List {
 				list.List = append(list.List, r.trimmed(l, item, key+"."))
@@ -229,7 +239,7 @@ func (l *link) document() *cloudconfig.Value {
 	for _, m := range l.said {
 		_, typ, _ := lookUp(l.kind, m.key, l.v1)
 		switch v := word(m.value); {
-		case typ == "raw", m.key == "gateway4", m.key == "gateway6", strings.HasPrefix(m.key, "nameservers."):
+		case typ == "raw", m.key == "control", m.key == "gateway4", m.key == "gateway6", strings.HasPrefix(m.key, "nameservers."):
 		case typ == "costs":
 			id, cost, _ := strings.Cut(m.value, " ")
 			put(out, m.key+"."+id, word(cost))

@@ -267,6 +267,13 @@ func (r *reader) special(re renderer, l *link) {
 					bad("peers.keys.shared", "it reads no key from a file")
 				}
 			}
+			if mode := l.said.get("mode"); strings.HasPrefix(mode, "vti") {
+				for _, key := range []string{"key", "keys.input", "keys.output"} {
+					if l.said.has(key) && !l.refused {
+						bad(key, "it has keys for gre and ip6gre tunnels only")
+					}
+				}
+			}
 			if isKeyFile(l.private()) && l.said.get("mode") == "wireguard" {
 				bad("keys.private", "it reads no key from a file")
 			}
@@ -321,7 +328,7 @@ func (r *reader) keyfileLimits(l *link) {
 	})
 	if off := l.method(r.links, 4) == "disabled"; off {
 		for _, a := range l.dns {
-			if a.Is4() && l.addressed() {
+			if a.Is4() {
 				r.problem(l.said.line("nameservers.addresses"), "%s: nameservers.addresses: NetworkManager takes no IPv4 server for a link without IPv4; %s is left out", l.id, a)
 			}
 		}

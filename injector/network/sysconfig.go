@@ -22,7 +22,7 @@ i ipv6-mtu - IPV6_MTU
 i macaddress - MACADDR
 i match.macaddress - HWADDR
 i accept-ra - IPV6_FORCE_ACCEPT_RA yn
-i wakeonlan - ETHTOOL_WAKE_ON_LAN true=magic false=
+i wakeonlan - ETHTOOL_OPTS true=wol_g false=wol_d
 i ipv6-privacy - IPV6_PRIVACY true=rfc3041 false=no
 i infiniband-mode - CONNECTED_MODE connected=yes datagram=no
 4 dhcp4-overrides.hostname - DHCP_HOSTNAME
@@ -40,6 +40,8 @@ i infiniband-mode - CONNECTED_MODE connected=yes datagram=no
 vlans id - VLAN_ID
 bridges parameters.stp - STP yn
 bridges parameters.forward-delay - DELAY
+bridges parameters.ageing-time - AGEING
+bridges parameters.priority - PRIO
 o parameters.mode - mode
 o parameters.lacp-rate - lacp_rate
 o parameters.mii-monitor-interval - miimon
@@ -115,7 +117,7 @@ func (s *shell) set(name, value string) {
 }
 
 func (s *shell) from(table string, said mentions) {
-	translate(ifcfgTable, table, said, func(_, name, value string) { s.set(name, value) })
+	translate(ifcfgTable, table, said, func(_, name, value string) { s.set(name, strings.Replace(value, "wol_", "wol ", 1)) })
 }
 
 // options are a table's settings in one line.
@@ -253,6 +255,7 @@ func (l *link) ifcfgAddresses(s *shell) {
 	case l.six == "stateful":
 		s.set("IPV6_AUTOCONF", "no")
 		s.set("DHCPV6C", "yes")
+		s.set("IPV6_FAILURE_FATAL", "yes")
 	case l.six == "stateless":
 		s.set("IPV6_AUTOCONF", "yes")
 		s.set("DHCPV6C", "yes")

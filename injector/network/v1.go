@@ -236,8 +236,10 @@ func (r *reader) subnetKey(l *link, s *cloudconfig.Value, e cloudconfig.Entry, s
 		case "auto":
 		case "manual":
 			l.said.set("activation-mode", "manual", line)
+		case "hotplug":
+			l.said.set("control", control, line)
 		default:
-			r.refuse(l, line, "control", "must be auto or manual")
+			r.refuse(l, line, "control", "must be auto, manual or hotplug")
 		}
 	case "mtu":
 		if !six {

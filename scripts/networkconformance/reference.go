@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed probe.py
+var probe string
+
+// A rendering is what one of cloud-init's renderers wrote, or how it failed.
+type rendering struct {
+	Files map[string]string `json:"files"`
+	Error string            `json:"error"`
+}
+
+// cloudInit renders all documents with the chroot's cloud-init.
+func (c *comparison) cloudInit(docs []document) (map[string]map[string]rendering, error) {
+	in := map[string]string{}
+	for _, d := range docs {
+		in[d.name] = d.text
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("chroot", c.chroot, "python3", "-c", probe)
+	cmd.Stdin = bytes.NewReader(body)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("cloud-init: %w: %s", err, stderr.String())
+	}
+	var result map[string]map[string]rendering
+	if err := json.Unmarshal(out, &result); err != nil {
+		return nil, fmt.Errorf("cloud-init: %w", err)
+	}
+	return result, nil
+}
+
+// netplan generates the files of a document with the chroot's netplan; refusal
+// is what it says instead. A backend replaces the document's own.
+func (c *comparison) netplan(text, backend string) (files map[string]string, refusal string, err error) {
+	doc := map[string]any{}
+	if backend != "" {
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+			return nil, "", err
+		}
+		if inner, ok := doc["network"].(map[string]any); ok {
+			doc = inner
+		}
+		doc["renderer"] = backend
+	} else if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, "", err
+	}
+	body, err := yaml.Marshal(map[string]any{"network": doc})
+	if err != nil {
+		return nil, "", err
+	}
+	files, err = c.run1(map[string]string{"/etc/netplan/50-cloud-init.yaml": string(body)})
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, strings.TrimSpace(string(exit.Stderr)), nil
+	}
+	return files, "", err
+}
+
+// run1 puts files into a directory of the chroot, lets netplan generate from it
+// and gives what is there then.
+func (c *comparison) run1(in map[string]string) (map[string]string, error) {
+	dir, err := os.MkdirTemp(filepath.Join(c.chroot, "tmp"), "netplan")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	for path, text := range in {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	inside := strings.TrimPrefix(dir, strings.TrimSuffix(c.chroot, "/"))
+	if _, err := exec.Command("chroot", c.chroot, "/usr/libexec/netplan/generate", "--root-dir", inside).Output(); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		out[strings.TrimPrefix(path, dir)] = string(text)
+		return err
+	})
+	return out, err
+}
+
+// generate is an error if netplan refuses boothook's file.
+func (c *comparison) generate(files map[string]string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	_, err := c.run1(files)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return errors.New(strings.TrimSpace(string(exit.Stderr)))
+	}
+	return err
+}
+
+// accepted is an error if netplan refuses what boothook writes for it.
+func (c *comparison) accepted(d document) error {
+	files, _ := render(d, "netplan")
+	return c.generate(files)
+}
