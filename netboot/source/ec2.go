@@ -35,7 +35,7 @@ const (
 // an EC2 instance" describes.
 func ec2() *Source {
 	return &Source{
-		Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2,
+		Name: "ec2", Network: true, fetch: fetchEC2, parse: parseEC2, more: fetchEC2Docs,
 		Rules: []platform.Rule{
 			{Platform: "brightbox", Fact: platform.Fact{Of: "product_serial", Is: "*.brightbox.com"}, HardwareID: platform.ProductUUID},
 			{Platform: "zstack", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "*.zstack.io"}, HardwareID: platform.ProductUUID},
@@ -67,11 +67,22 @@ func ec2Bases() []string {
 }
 
 func fetchEC2(ctx context.Context, env *Env) (Docs, error) {
-	got, err := gatherEC2(ctx, env)
+	return fetchEC2Docs(ctx, env, []doc{
+		{path: ec2ID},
+		{path: ec2UserData},
+		{path: ec2Hostname},
+		{path: ec2Key},
+		{path: ec2Index},
+		{path: ec2Document, optional: true},
+	})
+}
+
+func fetchEC2Docs(ctx context.Context, env *Env, want []doc) (Docs, error) {
+	got, err := gatherEC2(ctx, env, want)
 	if fetch.Status(err) == 401 {
 		// The token has gone stale, or was made before the instance
 		// moved: a new one, once.
-		got, err = gatherEC2(ctx, env)
+		got, err = gatherEC2(ctx, env, want)
 	}
 	return got, err
 }
@@ -82,8 +93,8 @@ type ec2Session struct {
 	header map[string]string
 }
 
-// gatherEC2 fetches a token and with it everything else.
-func gatherEC2(ctx context.Context, env *Env) (Docs, error) {
+// gatherEC2 fetches a token and with it the documents.
+func gatherEC2(ctx context.Context, env *Env, want []doc) (Docs, error) {
 	c := env.HTTP
 	s, err := race(ctx, env.Lease.near(ec2Bases()), func(ctx context.Context, base string) (ec2Session, error) {
 		c.Open(base, fetch.MaxConns)
@@ -93,13 +104,7 @@ func gatherEC2(ctx context.Context, env *Env) (Docs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gather(ctx, c, s.base, s.header,
-		doc{path: ec2ID},
-		doc{path: ec2UserData},
-		doc{path: ec2Hostname},
-		doc{path: ec2Key},
-		doc{path: ec2Index},
-		doc{path: ec2Document, optional: true})
+	return gather(ctx, c, s.base, s.header, want...)
 }
 
 // tokenHeader opens a session of version 2 and gives its header. A service

@@ -37,6 +37,9 @@ var (
 	ErrBadID = errors.New("bad instance-id")
 	// ErrMalformed: an answer is not in the form that the source documents.
 	ErrMalformed = errors.New("malformed metadata")
+	// ErrNoMore: the source has said all that it has to say, or the name is
+	// not one that may be asked for.
+	ErrNoMore = errors.New("no more metadata")
 	// ErrNoVolume: no volume holds what the source expects.
 	ErrNoVolume = errors.New("no such volume")
 )
@@ -110,6 +113,9 @@ type Source struct {
 
 	fetch func(context.Context, *Env) (Docs, error)
 	parse func(Docs, *platform.Evidence) (*instance.Instance, error)
+	// more fetches documents of the service's own tree by their names; it is
+	// nil for sources that have no such tree.
+	more func(context.Context, *Env, []doc) (Docs, error)
 	// tell is nil for sources that need not be told.
 	tell func(context.Context, *Env, instance.Outcome) error
 	// server gives the address where a source without Network is served all the
