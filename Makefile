@@ -14,11 +14,6 @@ LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
 # 1.25 (the choice ends with Go 1.27) it is another 70 KB smaller.
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapelen=32,variablemakethreshold=0'
-# RACE=1 builds the agent with the race detector, which needs cgo. It is static
-# all the same, because it also runs in roots without libraries.
-ifeq ($(RACE),1)
-AGENTBUILD := CGO_ENABLED=1 $(GO) build -race -tags netgo,osusergo -trimpath -buildvcs=false -ldflags '-linkmode=external -extldflags=-static -X main.version=$(VERSION)'
-endif
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package upstart
 
@@ -45,33 +40,30 @@ boot: setup build ## bake and boot a real Debian root against simulated EC2 meta
 
 test: setup build check unit test-net test-boot ## everything
 
-check: build ## gofmt, vet and staticcheck, the other processor, the agent's size
+check: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l cmd initramfs netboot injector scripts)" || { gofmt -d cmd initramfs netboot injector scripts; exit 1; }
 	$(GO) vet -tags '$(TAGS)' ./...
 	$(STATICCHECK) -tags '$(TAGS)' ./...
-	GOARCH=arm64 $(GO) vet -tags '$(TAGS)' ./...
-	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/...
-	scripts/size
 
 unit: ## tests that need nothing
 	scripts/gotest unit
 
-test-net: ## the agent in network namespaces against real dnsmasq (root)
+test-net: build ## the agent in network namespaces against real dnsmasq (root)
 	scripts/gotest net
 
-test-boot: ## QEMU boots (root)
+test-boot: build ## QEMU boots (root)
 	scripts/gotest boot
 
-test-early: setup ## the table of what the first boot obeys, with the boots behind it (long, root)
+test-early: setup build ## the table of what the first boot obeys, with the boots behind it (long, root)
 	$(GO) test -count=1 -v -timeout 30m -tags boot,inits -run TestEarly ./scripts/boottest
 
-test-inits: setup ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
+test-inits: setup build ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
 	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots|TestKeep' ./scripts/boottest
 
-test-faults: setup ## the fault table of the network, on a quiet machine (long, root)
+test-faults: setup build ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest
 
-bench: setup ## the agent beside a shell script and ignition (long, root)
+bench: setup build ## the agent beside a shell script and ignition (long, root)
 	scripts/bench
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
@@ -85,7 +77,7 @@ test-arm: setup build ## bake and boot Debian for arm64 (long)
 test-examples: setup ## run the pages of docs/examples as they are printed (long, root)
 	scripts/examples/run
 
-bench-initrd: setup ## what each generator's initrd takes longer with the agent (half an hour, root)
+bench-initrd: setup build ## what each generator's initrd takes longer with the agent (half an hour, root)
 	scripts/setup binutils bzip2 systemd-boot-efi xz-utils
 	$(GO) test -count=1 -v -timeout 3h -tags boot,bench -run '^TestInitrdCost$$' ./scripts/boottest
 
@@ -120,7 +112,7 @@ conformance-network: setup ## network files beside cloud-init's renderers and ne
 fuzz: ## every fuzz target for ten minutes (FUZZTIME=)
 	scripts/fuzz $(FUZZTIME)
 
-size: build ## what the agent weighs, against its budget
+size: build ## what the agent weighs
 	scripts/size
 
 clean: ## remove everything made here

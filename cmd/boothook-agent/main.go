@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"boothook/initramfs/agent"
+	"boothook/initramfs/machine"
 	"boothook/initramfs/pid1"
 	"boothook/injector/hooks"
 	"boothook/netboot/platform"
@@ -43,7 +44,8 @@ func main() {
 	if hooks.IsInit(os.Args) {
 		os.Exit(hooks.Init())
 	}
-	env := agent.Env{Version: version, Run: "/run/boothook", Sysfs: "/sys"}
+	env := agent.Env{Version: version, Run: "/run/boothook", Sysfs: "/sys",
+		Machine: &machine.Machine{Volatile: "/run/boothook/volatile"}}
 	if pid1.IsInit(os.Args) {
 		_ = pid1.Run(context.Background(), env) // it has said what is wrong
 		os.Exit(1)
@@ -132,15 +134,16 @@ func work(ctx context.Context, env agent.Env, args []string) error {
 
 func byHand(ctx context.Context, env agent.Env, args []string) error {
 	var root string
+	around := &machine.Machine{ByHand: true}
 	// For tests: --sys is where the machine is identified, --hint what the
-	// initrd would remember; --volatile makes a root that can never be written
-	// seem to be: see agent.Env.
+	// initrd would remember; --volatile is the directory in memory that holds
+	// what is laid over a root that can never be written, and stays mounted.
 	err := options(args, map[string]*string{"root": &root, "cmdline": &env.Cmdline, "run": &env.Run,
-		"sys": &env.Sysfs, "hint": &env.Hint, "volatile": &env.Volatile})
+		"sys": &env.Sysfs, "hint": &env.Hint, "volatile": &around.Volatile})
 	if err != nil || root == "" {
 		return errors.Join(errUsage, err)
 	}
-	env.ByHand, env.LogTo = true, os.Stderr
+	env.ByHand, env.Machine, env.LogTo = true, around, os.Stderr
 	r, err := agent.RunByHand(ctx, env, root)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"boothook/initramfs/klog"
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 )
@@ -19,20 +20,28 @@ const (
 	socketName    = "agent.sock"
 	reportName    = "report.json"
 	workerLogName = "worker.log"
+	workerPIDName = "worker.pid"
 	hookLogName   = "hooks.log"
 )
 
 // maxCmdline bounds what is read of a command line.
 const maxCmdline = 64 << 10
 
+// bakedWords is where bake puts the words it was given.
+const bakedWords = "/etc/boothook/cmdline"
+
 // An Env is what the agent sees of the world. The zero value of a field that
 // is a path means the real place.
 type Env struct {
 	// Version goes into the report and the User-Agent.
 	Version string
+	// Machine is the kernel.
+	Machine Machine
 	// Run is the run directory, /run/boothook at boot. It moves along to
 	// the real root at the pivot.
 	Run string
+	// Initrd is where the initrd's files are, "/" at boot.
+	Initrd string
 	// Sysfs is where the machine is identified, /sys at boot.
 	Sysfs string
 	// Cmdline is the kernel's command line where ByHand; else /proc/cmdline
@@ -52,21 +61,35 @@ type Env struct {
 	// connection open too (seen with systemd 257), and the init waits until
 	// udevd ends its idle workers, after 3 to 4 seconds.
 	Coldplug bool
-	// Volatile is, where ByHand, the directory in memory that holds what is
-	// laid over a root that can never be written, and stays mounted; empty:
-	// such a root is refused.
-	Volatile string
 	// LogTo takes the log; nil means the kernel log.
 	LogTo io.Writer
 }
 
-// bakedWords is where bake puts the words it was given.
-const bakedWords = "/etc/boothook/cmdline"
-
 func (e *Env) path(name string) string { return filepath.Join(e.Run, name) }
 
+// initrd is the place of a file of the initrd.
+func (e *Env) initrd(path string) string { return filepath.Join("/", e.Initrd, path) }
+
+// has says that the initrd has one of these files.
+func (e *Env) has(paths ...string) bool {
+	for _, path := range paths {
+		if exists(e.initrd(path)) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// log is the log that the kernel's words ask for.
+func (e *Env) log(o *words.Options) *klog.Log { return klog.New(o.Debug, e.LogTo) }
+
 // now is the time since the kernel started.
-func (Env) now() time.Duration {
+func now() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		return 0
@@ -79,11 +102,11 @@ func (e *Env) Words() (words.Options, error) {
 	if e.ByHand {
 		return words.Parse("", e.Cmdline), nil
 	}
-	kernel, err := readSome("/proc/cmdline", maxCmdline)
+	kernel, err := readSome(e.initrd("/proc/cmdline"), maxCmdline)
 	if err != nil {
 		return words.Options{}, fmt.Errorf("read kernel words: %w", err)
 	}
-	baked, err := readSome(bakedWords, maxCmdline)
+	baked, err := readSome(e.initrd(bakedWords), maxCmdline)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return words.Options{}, fmt.Errorf("read baked-in words: %w", err)
 	}

@@ -2,14 +2,11 @@ package agent
 
 import (
 	"context"
-	"strings"
 
-	"boothook/initramfs/efivar"
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/injector"
 	"boothook/injector/root"
-	"boothook/injector/state"
 	"boothook/netboot/instance"
 	"boothook/netboot/source"
 )
@@ -22,122 +19,50 @@ import (
 // once, beside the wait for the root; either way the root's own record
 // decides. A stale hint costs the overlap, and nothing else.
 
-// bakedHint is where an initrd keeps the hint; whoever makes it copies it there
-// from state.HintPath.
-const bakedHint = "/etc/boothook/known"
-
-// hintVar is the EFI variable that keeps the hint.
-const hintVar = "BoothookKnown"
-
-// maxHint bounds what is read of a hint in the initrd.
-const maxHint = 256
-
-// recollect looks whether there is a hint that this machine has nothing to ask,
-// and says where; "" for none.
-func (b *boot) recollect(ctx context.Context) (where string) {
-	if !b.mayHold() {
-		return ""
-	}
-	file := b.env.Hint
-	if file == "" && !b.env.ByHand {
-		file = bakedHint
-	}
-	text, err := readSome(file, maxHint)
-	if hint := strings.TrimSpace(string(text)); err == nil && b.isMine(hint) {
-		b.kept = hint
-		return file
-	}
-	vars := b.firmware(ctx)
-	if vars == nil {
-		return ""
-	}
-	defer vars.Close()
-	data, err := vars.Get(hintVar)
-	if err != nil {
-		b.log.Debugf("%v", err)
-	}
-	if b.kept = string(data); b.isMine(b.kept) {
-		return "EFI variable " + hintVar
-	}
-	return ""
-}
-
-// mayHold says that a hint could have something to hold back.
-func (b *boot) mayHold() bool {
+// findHint looks for a hint that this machine has nothing to ask, if there is
+// something that it could hold back.
+func (b *boot) findHint(ctx context.Context, wantsNetwork bool) hint {
 	in := &b.options.Inject
-	return b.options.Mode == words.On && !in.AgainEachBoot && !in.RequireSigned && !b.options.Net.Keep && b.wantsNetwork(nil)
+	if b.options.Mode != words.On || in.AgainEachBoot || in.RequireSigned || b.options.Net.Keep || !wantsNetwork {
+		return hint{}
+	}
+	found := b.readHint(ctx)
+	if found.where != "" {
+		b.record.Mark("network held back: " + found.where)
+	}
+	return found
 }
 
-// isMine says whether a hint is about this machine.
-func (b *boot) isMine(hint string) bool {
-	for i := range b.matches {
-		if mine := state.Hint(b.matches[i].HardwareID); mine != "" && mine == hint {
-			return true
-		}
-	}
-	return false
-}
-
-// firmware opens the EFI variables, or gives nil.
-func (b *boot) firmware(ctx context.Context) *efivar.Vars {
-	if b.env.ByHand || !anyExists(b.env.Sysfs+"/firmware/efi") {
-		return nil
-	}
-	if err := b.load(ctx, "efivarfs"); err != nil {
-		b.log.Debugf("%v", err)
-	}
-	vars, err := efivar.Open()
-	if err != nil {
-		b.log.Debugf("%v", err)
-		return nil
-	}
-	return vars
-}
-
-// remember keeps the hint in the firmware for the next boot, or takes an older
-// one away. That it cannot is nobody's loss, nor is a hint that is not kept
-// because nobody looked for it.
-func (b *boot) remember(ctx context.Context, hint string) {
-	if hint == b.kept || !b.mayHold() {
-		return
-	}
-	vars := b.firmware(ctx)
-	if vars == nil {
-		return
-	}
-	defer vars.Close()
-	if err := vars.Set(hintVar, []byte(hint)); err != nil {
-		b.log.Debugf("%v", err)
+// remember keeps the hint for the next boot, unless it is the one that was
+// found. One that nobody looks for is not kept.
+func (b *boot) remember(ctx context.Context, found hint, text string) {
+	if found.sought && text != found.text {
+		b.keepHint(ctx, text)
 	}
 }
 
-// settled says that the root has all of this machine's instance and no hooks,
-// so that nothing need be asked; then it is in the report. Where the root is to
-// keep the network, there has to be one.
-func (b *boot) settled(ctx context.Context, dir string) bool {
+// recall gives the instance that the root was customized for, if it is this
+// machine's and has no hooks, so that nothing need be asked; then it is in the
+// report. Where the root is to keep the network, there has to be one.
+func (b *boot) recall(dir string) *instance.Instance {
 	if b.options.Net.Keep {
-		return false
+		return nil
 	}
 	var inst *instance.Instance
-	recall := func(r *root.Root) error {
-		options := b.injection(&obtained{}, nil)
+	err := b.env.Machine.ReadRoot(dir, func(r *root.Root) error {
+		options := b.injection()
 		inst = injector.Recall(r, &options, b.wouldFind)
 		return nil
+	})
+	if err != nil || inst == nil {
+		return nil // what is wrong with the root, who has to write there says
 	}
-	look := root.WithReadable
-	if b.env.ByHand {
-		look = readOnly
-	}
-	if err := look(dir, recall); err != nil || inst == nil {
-		return false // what is wrong with the root, who has to write there says
-	}
-	b.lock.Lock()
-	b.report.Result, b.report.InstanceID, b.report.Source = report.Known, inst.ID, inst.Source
-	b.report.Unasked = "it was applied by an earlier boot of this machine and has no hooks"
-	b.lock.Unlock()
-	b.mark("instance known, nothing to fetch")
-	b.remember(ctx, state.Hint(inst.HardwareID))
-	return true
+	b.record.Change(func(r *report.Report) {
+		r.Result, r.InstanceID, r.Source = report.Known, inst.ID, inst.Source
+		r.Unasked = "it was applied by an earlier boot of this machine and has no hooks"
+	})
+	b.record.Mark("instance known, nothing to fetch")
+	return inst
 }
 
 // wouldFind says whether asking would lead to this instance again: its source

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"boothook/initramfs/machine"
 	"boothook/initramfs/report"
 	"boothook/injector"
 	"boothook/injector/root"
@@ -66,18 +67,19 @@ func TestKnown(t *testing.T) {
 			if tt.hint != "" {
 				write(t, hint, tt.hint)
 			}
-			b, err := newBoot(Env{ByHand: true, Cmdline: tt.words, Sysfs: machineSysfs(t), Hint: hint, LogTo: io.Discard})
+			b, err := newBoot(Env{ByHand: true, Machine: &machine.Machine{ByHand: true}, Cmdline: tt.words, Sysfs: machineSysfs(t), Hint: hint, LogTo: io.Discard})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if where := b.recollect(t.Context()); (where == hint) != tt.held || (where == "") == tt.held {
+			if where := b.findHint(t.Context(), b.newSearch().WantsNetwork(nil)).where; (where == hint) != tt.held || (where == "") == tt.held {
 				t.Errorf("held back because of %q, want %v", where, tt.held)
 			}
-			if got := b.settled(t.Context(), dir); got != tt.settled {
+			if got := b.recall(dir) != nil; got != tt.settled {
 				t.Errorf("settled: %v, want %v", got, tt.settled)
 			}
-			if got := b.report.Result == report.Known && b.report.Unasked != "" && b.report.InstanceID == "i-1"; got != tt.settled {
-				t.Errorf("report: %+v", b.report)
+			r := b.record.Snapshot()
+			if got := r.Result == report.Known && r.Unasked != "" && r.InstanceID == "i-1"; got != tt.settled {
+				t.Errorf("report: %+v", r)
 			}
 		})
 	}
@@ -87,15 +89,15 @@ func TestKnown(t *testing.T) {
 func TestUnfinishedIsNotSettled(t *testing.T) {
 	dir := t.TempDir()
 	live(t, dir, thisMachine, "", "")
-	b, err := newBoot(Env{ByHand: true, Sysfs: machineSysfs(t), LogTo: io.Discard})
+	b, err := newBoot(Env{ByHand: true, Machine: &machine.Machine{ByHand: true}, Sysfs: machineSysfs(t), LogTo: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !b.settled(t.Context(), dir) {
+	if b.recall(dir) == nil {
 		t.Fatal("not settled without a journal")
 	}
 	write(t, filepath.Join(dir, root.StateDir, "journal"), "{}")
-	if b.settled(t.Context(), dir) {
+	if b.recall(dir) != nil {
 		t.Error("settled with a journal")
 	}
 }

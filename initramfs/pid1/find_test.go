@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"boothook/initramfs/agent"
+	"boothook/initramfs/klog"
 	"boothook/initramfs/words"
 	"boothook/injector/blkid"
 )
@@ -118,7 +118,7 @@ func newSearch(t *testing.T, root string) *search {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &system{log: agent.NewLog(false, t.Output()), options: words.Parse("", "root="+root)}
+	s := &system{log: klog.New(false, t.Output()), options: words.Parse("", "root="+root)}
 	return &search{system: s, spec: w, sys: filepath.Join(dir, "sys"), dev: filepath.Join(dir, "dev"), known: map[string]*blkid.Device{}, handed: map[string]bool{}}
 }
 

@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"boothook/initramfs/agent"
+	"boothook/initramfs/klog"
 	"boothook/initramfs/modules"
 	"boothook/initramfs/words"
 )
@@ -56,7 +57,7 @@ type system struct {
 	began   moment
 	env     *agent.Env
 	options words.Options
-	log     *agent.Log
+	log     *klog.Log
 	loader  *modules.Loader // nil if there are no modules
 }
 
@@ -64,7 +65,7 @@ type system struct {
 // that could be booted: the caller ends, and the kernel panics, for which
 // panic= says what follows.
 func Run(ctx context.Context, env agent.Env) error {
-	s := &system{began: now(), env: &env, log: agent.NewLog(false, nil)}
+	s := &system{began: now(), env: &env, log: klog.New(false, nil)}
 	// A handler, which exec removes, keeps the runtime from ending PID 1 at
 	// a signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
@@ -92,7 +93,7 @@ func (s *system) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.options, s.log = options, agent.NewLog(options.Debug, nil)
+	s.options, s.log = options, klog.New(options.Debug, nil)
 	early := s.call("early")
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"boothook/initramfs/agent"
+	"boothook/initramfs/klog"
 	"boothook/injector/jobs"
 	"boothook/injector/root"
 )
@@ -53,7 +53,7 @@ func TestFindInit(t *testing.T) {
 	}
 	defer r.Close()
 	find := func(word string) string {
-		s := &system{log: agent.NewLog(false, io.Discard)}
+		s := &system{log: klog.New(false, io.Discard)}
 		s.options.Root.Init = word
 		path, err := s.findInit(r)
 		if err != nil {
@@ -172,7 +172,7 @@ func TestStartupEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &system{log: agent.NewLog(false, io.Discard)}
+		s := &system{log: klog.New(false, io.Discard)}
 		argv, err := s.initArgs(r)
 		r.Close()
 		// What the test was called with is what the kernel would have given.

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"boothook/initramfs/agent"
+	"boothook/initramfs/klog"
 )
 
 // asInit says that this process is the init of a namespace, in which
@@ -83,7 +83,7 @@ func pivotIn(dir string) error {
 		os.WriteFile("/run/initramfs", nil, 0o644)); err != nil {
 		return err
 	}
-	(&system{log: agent.NewLog(false, os.Stdout)}).endOthers()
+	(&system{log: klog.New(false, os.Stdout)}).endOthers()
 	state, err := left.Process.Wait()
 	fmt.Println("left:", state, err)
 	fmt.Println("storage:", unix.Kill(storage.Process.Pid, 0))

@@ -15,8 +15,8 @@ type defence struct{ file, old, new string }
 // whoever changes the source hears of it at once.
 func defences() map[string]defence {
 	return map[string]defence{
-		"the budget": {"initramfs/agent/agent.go", "context.WithTimeout(ctx, b.options.Net.Timeout)",
-			"context.WithTimeout(ctx, 3*b.options.Net.Timeout)"},
+		"the budget": {"netboot/netboot.go", "context.WithTimeout(ctx, s.Options.Timeout)",
+			"context.WithTimeout(ctx, 3*s.Options.Timeout)"},
 		"link events": {"netboot/nic/link.go", "case <-changed:",
 			"case <-func(chan struct{}) chan struct{} { return nil }(nil):\n\t\t\t_ = changed"},
 		"shunning servers": {"netboot/nic/dhcp4.go", "c.shunned[server] = true",
@@ -43,14 +43,14 @@ func defences() map[string]defence {
 			"if n > uint64(limit)<<20 {"},
 		"counting redirects": {"netboot/fetch/fetch.go", "MaxRedirects = 5",
 			"MaxRedirects = 1 << 30"},
-		"the time of baking": {"initramfs/agent/extra.go", "NotBefore: notBefore()",
+		"the time of baking": {"initramfs/extra/extra.go", "NotBefore: notBefore(bakedMark)",
 			"NotBefore: time.Time{}"},
 		"identifying first": {"netboot/source/ec2.go", `Of: "sys_vendor", Is: "Amazon EC2"`,
 			`Of: "sys_vendor", Is: "*"`},
-		"the last call": {"initramfs/agent/obtain.go", "lastCallTime = 5 * time.Second",
-			"lastCallTime = time.Hour"},
-		"the last call's time": {"initramfs/agent/obtain.go", "lastCallTime = 5 * time.Second",
-			"lastCallTime = time.Second"},
+		"giving up early": {"netboot/race.go", "lateLinkTime = 5 * time.Second",
+			"lateLinkTime = time.Hour"},
+		"the time for late links": {"netboot/race.go", "lateLinkTime = 5 * time.Second",
+			"lateLinkTime = time.Second"},
 	}
 }
 

@@ -126,7 +126,7 @@ func faults() []fault {
 	for _, status := range []int{401, 403, 404} {
 		all = append(all, fault{name: fmt.Sprintf("always %d, and time left", status), service: faulty(simulate.Faults{Status: status}),
 			words: "boothook.timeout=15s", want: lost, within: 6 * time.Second,
-			defence: "the last call"})
+			defence: "giving up early"})
 	}
 	all = append(all, fault{name: "always 404, and the cable of another NIC comes late", network: func(l *lab) {
 		l.dnsmasq()
@@ -135,7 +135,7 @@ func faults() []fault {
 		time.Sleep(3 * time.Second)
 		l.second.plug(l.t, true)
 	}, words: "boothook.timeout=15s", want: found, within: 4 * time.Second,
-		defence: "the last call's time"})
+		defence: "the time for late links"})
 	for _, status := range []int{401, 403, 404, 429, 500, 503} {
 		all = append(all, fault{name: fmt.Sprintf("always %d", status), service: faulty(simulate.Faults{Status: status}), want: lost, within: budget, defence: gone})
 	}

@@ -1,4 +1,5 @@
-package agent
+// Package klog writes boothook's lines to the kernel log.
+package klog
 
 import (
 	"fmt"
@@ -13,17 +14,17 @@ import (
 // reach the console of a default boot; info (6) does so without "quiet"; debug
 // (7) is written only under boothook.log=debug. No line holds a secret: no
 // user-data, no token, no key, no URL's query.
-const maxLogLine = 900
+const maxLine = 900
 
-// A Log writes such lines.
+// A Log writes such lines, from any goroutine.
 type Log struct {
 	// w takes the lines; nil means the kernel log.
 	w     io.Writer
 	debug bool
 }
 
-// NewLog logs to the kernel, or to w where that is not nil.
-func NewLog(debug bool, w io.Writer) *Log { return &Log{w: w, debug: debug} }
+// New logs to the kernel, or to w where that is not nil.
+func New(debug bool, w io.Writer) *Log { return &Log{w: w, debug: debug} }
 
 func (l *Log) Errorf(format string, args ...any) { l.write(3, format, args...) }
 func (l *Log) Warnf(format string, args ...any)  { l.write(4, format, args...) }
@@ -36,8 +37,8 @@ func (l *Log) Debugf(format string, args ...any) {
 
 func (l *Log) write(level int, format string, args ...any) {
 	text := strings.Map(printable, fmt.Sprintf(format, args...))
-	if len(text) > maxLogLine {
-		text = text[:maxLogLine] + "…"
+	if len(text) > maxLine {
+		text = text[:maxLine] + "…"
 	}
 	// A log that cannot be written has nowhere to say so.
 	line := "boothook: " + text + "\n"

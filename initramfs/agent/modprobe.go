@@ -1,17 +1,16 @@
 package agent
 
 import (
-	"os"
 	"strings"
 
 	"boothook/injector/plan"
+	"boothook/netboot/instance"
 )
 
 // optionsTooLate warns of planned options for kernel modules that are loaded
 // already, by the initrd, or built in: options are read when a module is
 // loaded, so these count only from an initrd on that has them, too.
-func (b *boot) optionsTooLate(steps []plan.Step) {
-	sysfs := b.env.Sysfs
+func optionsTooLate(sysfs string, steps []plan.Step) (warnings []instance.Problem) {
 	if sysfs == "" {
 		sysfs = "/sys"
 	}
@@ -26,11 +25,12 @@ func (b *boot) optionsTooLate(steps []plan.Step) {
 				continue
 			}
 			module := strings.ReplaceAll(f[1], "-", "_") // as the kernel spells all of them
-			if _, err := os.Stat(sysfs + "/module/" + module); err == nil {
+			if exists(sysfs + "/module/" + module) {
 				p := s.Problem("the initrd has loaded " + module + " already, without these options")
 				p.Warning = true
-				b.problem(p)
+				warnings = append(warnings, p)
 			}
 		}
 	}
+	return warnings
 }

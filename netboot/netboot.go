@@ -1,0 +1,181 @@
+// Package netboot is the search for the instance: from a machine whose network
+// is dark to what its cloud says of it.
+//
+// In go the evidence by which the machine was recognised, the kernel's words
+// and some small interfaces to what does I/O; out comes one value, Found: the
+// instance, the lease and the client it came over, and what spoke for its
+// source. All NICs are asked at once and the first answer counts, unless a
+// volume or a seed in the root holds an instance: those come first, although
+// they appear later than the network.
+//
+// The package knows nothing of how a root is changed. The sub-packages are the
+// stages: platform recognises, nic raises and leases, fetch speaks HTTP, source
+// knows the datasources, volume reads file systems.
+package netboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
+	"boothook/netboot/nic"
+	"boothook/netboot/platform"
+	"boothook/netboot/source"
+)
+
+// ErrNoAnswer says that no source that was asked has given an instance.
+var ErrNoAnswer = errors.New("no source answered")
+
+// Options are the kernel's words about the search.
+type Options struct {
+	// Timeout is the whole time for network and metadata (boothook.timeout=).
+	Timeout time.Duration
+	// UserDataURL is another place for the user-data (boothook.url=): an
+	// http, https or tftp address, or file:// for a file of the initrd.
+	UserDataURL string
+}
+
+// A Search is what an instance is searched by.
+type Search struct {
+	Evidence platform.Evidence
+	// Matches are the sources to ask, in this order. None: nobody is asked.
+	Matches []platform.Match
+	Options Options
+
+	Held    Held // nil: nothing is held back
+	Network Network
+	Sources Sources
+	Volumes Volumes
+	Seed    Seed
+	Watcher Watcher
+}
+
+// Found is what a search comes to. But for the instance, which is data, it
+// belongs to the process that has searched.
+type Found struct {
+	Instance instance.Instance
+	// Match names the source, and says what spoke for it.
+	Match platform.Match
+	// Lease and Client are those that led to the source. Client is nil where
+	// no network was needed.
+	Lease  nic.Lease
+	Client *fetch.Client
+	// Deadline is when the time for the network is spent.
+	Deadline time.Time
+
+	sources Sources
+}
+
+// Find searches until something is found or the time is spent. When it returns
+// no more NICs will be raised; those that are stay as they are, and their work
+// goes on until ctx is done, which the caller sees to.
+func (s *Search) Find(ctx context.Context) (*Found, error) {
+	if s.Held != nil {
+		if err := s.Held.Wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	timed, end := context.WithTimeout(ctx, s.Options.Timeout)
+	context.AfterFunc(ctx, end) // the NICs' work outlives this function
+
+	var answers <-chan answer
+	if s.WantsNetwork(nil) {
+		answers = s.askNetwork(timed, nil)
+	}
+	volumes, closeVolumes, err := s.Volumes.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closeVolumes()
+	// What a volume or the root holds counts more than what the network says,
+	// even if that has answered already: which of them counts must not depend
+	// on who is quicker.
+	if found := s.askVolumes(timed, volumes); found != nil {
+		return found, nil
+	}
+	if found := s.readSeed(timed); found != nil {
+		return found, nil
+	}
+	if answers == nil && s.WantsNetwork(volumes) { // a volume names a server
+		answers = s.askNetwork(timed, volumes)
+	}
+	found, err := s.await(timed, answers)
+	if err != nil {
+		return nil, err
+	}
+	return s.complete(timed, found, volumes)
+}
+
+// WantsNetwork says that a source has to be asked over the network. Those that
+// read a volume first may find in it that they need the network.
+func (s *Search) WantsNetwork(volumes []source.Volume) bool {
+	return s.Options.UserDataURL != "" || slices.ContainsFunc(s.Matches, func(m platform.Match) bool {
+		src, err := source.Find(m.Source)
+		return err != nil || src.NeedsNetwork(&s.Evidence, volumes)
+	})
+}
+
+// lastMoment is how long an answer counts that comes as the time ends.
+const lastMoment = 100 * time.Millisecond
+
+// await waits for the network's answer until the time is spent.
+func (s *Search) await(ctx context.Context, answers <-chan answer) (*Found, error) {
+	if answers == nil {
+		return nil, ErrNoAnswer
+	}
+	select {
+	case a := <-answers:
+		return a.found, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answers:
+		return a.found, a.err
+	case <-time.After(lastMoment):
+		return nil, s.noAnswer(nil)
+	}
+}
+
+// noAnswer says that the time is spent, and what the last NIC has met.
+func (s *Search) noAnswer(last error) error {
+	err := fmt.Errorf("%w within %v", ErrNoAnswer, s.Options.Timeout)
+	if last == nil || errors.Is(last, ErrNoAnswer) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, last)
+}
+
+// complete asks once more, over the same lease, where a volume adds to what the
+// network says: it was not there when the network was asked.
+func (s *Search) complete(ctx context.Context, found *Found, volumes []source.Volume) (*Found, error) {
+	src, err := source.Find(found.Match.Source)
+	if err != nil || !src.Reads(volumes) {
+		return found, nil
+	}
+	inst, err := s.Sources.Ask(ctx, found.over(), found.Match, volumes)
+	if err != nil {
+		return nil, err
+	}
+	s.Watcher.Mark("volume read")
+	more := *found
+	more.Instance = inst
+	return &more, nil
+}
+
+func (f *Found) over() Over { return Over{Lease: &f.Lease, Client: f.Client} }
+
+// More fetches documents of the source's own tree, by their names, over the
+// lease that led to it. A name that the source has nothing of is absent.
+func (f *Found) More(ctx context.Context, names ...string) (source.Docs, error) {
+	return f.sources.More(ctx, f.over(), f.Match, names)
+}
+
+// Tell lets the source know what became of the instance, while the network is
+// still up.
+func (f *Found) Tell(ctx context.Context, out instance.Outcome) error {
+	return f.sources.Tell(ctx, f.over(), f.Match, out)
+}
