@@ -10,7 +10,6 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"boothook/injector/internal/golden"
-	"boothook/injector/plan"
 	"boothook/netboot/instance"
 )
 
@@ -127,18 +126,6 @@ func TestStable(t *testing.T) {
 	for _, doc := range corpus(t) {
 		stable(t, doc)
 	}
-}
-
-// facts are those of a root that has some programs and files.
-func rootWith(files map[string]string, paths ...string) *plan.Facts {
-	f := &plan.Facts{Exists: map[string]bool{}, Files: map[string]string{}}
-	for _, p := range paths {
-		f.Exists[p] = true
-	}
-	for p, text := range files {
-		f.Files[p], f.Exists[p] = text, true
-	}
-	return f
 }
 
 // TestRefused gives documents of which something or all cannot be used: what is
