@@ -69,6 +69,9 @@ type Options struct {
 	// NetworkConfig is network-config= of the kernel command line: base64
 	// of YAML, gzipped or not, or "disabled".
 	NetworkConfig string
+	// Renderer is what network-config is written for, by cloud-init's name or
+	// the daemon's; empty for what the root has.
+	Renderer string
 	// FallbackNetwork is the network-config of a root whose cloud-init is
 	// disabled and would have made one up.
 	FallbackNetwork []byte

@@ -22,7 +22,7 @@ func planNetwork(inst *instance.Instance, facts *plan.Facts, o *Options) network
 	for _, name := range base.Get("system_info").Get("network").Get("renderers").Items() {
 		priority = append(priority, name.Scalar())
 	}
-	r := network.Plan(doc, facts, "", priority)
+	r := network.Plan(doc, facts, o.Renderer, priority)
 	found.add(r.Problems...)
 	r.Problems = found
 	return r

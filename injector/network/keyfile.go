@@ -308,7 +308,11 @@ func (l *link) keyfileSections(all links, f *ini, kind string) {
 			f.begin(at)
 			f.set(at, "endpoint", p.said.get("peers.endpoint"))
 			f.set(at, "allowed-ips", listed(strings.Fields(p.said.get("peers.allowed-ips"))))
-			f.set(at, "persistent-keepalive", p.said.get("peers.keepalive"))
+			keepalive := p.said.get("peers.keepalive")
+			if len(p.said) == 1 {
+				keepalive = "0" // the default; a section without a line is none
+			}
+			f.set(at, "persistent-keepalive", keepalive)
 			if shared := p.said.get("peers.keys.shared"); shared != "" {
 				f.set(at, "preshared-key", shared)
 				f.set(at, "preshared-key-flags", "0")

@@ -81,6 +81,7 @@ u ipv6-address-token -
 u ipv6-mtu -
 u ipv6-privacy -
 s large-receive-offload -
+n keys.private-key-flags - it asks nobody for a key
 n mode=isatap l it makes no such tunnels
 kis neigh-suppress -
 ni networkmanager - it is NetworkManager's
@@ -171,9 +172,9 @@ func (re renderer) refusal(kind, key, value string) (cost byte, why string) {
 		}
 		name, wanted, valued := strings.Cut(pattern, "=")
 		if name == key && (!valued || wanted == value) || strings.HasSuffix(name, ".") && strings.HasPrefix(key, name) {
-			why = re.daemon + " cannot"
+			why = re.daemon + " has no such setting"
 			if len(w) == 4 {
-				why += ": " + reason(w[3])
+				why = re.daemon + " cannot: " + reason(w[3])
 			}
 			return w[2][0], why
 		}

@@ -23,6 +23,7 @@ const defaultID = "i-by-hand"
 type request struct {
 	root, id, hostname string
 	keys, network      string
+	renderer           string
 	fetch              bool
 	apply              root.Options
 }
@@ -82,7 +83,7 @@ func (r *request) inject(cmd *cobra.Command, file string, dryRun bool) (injector
 	var result injector.Result
 	err = withRoot(r.root, dryRun, func(dir *root.Root) error {
 		result = injector.Inject(cmd.Context(), dir, prepared, injector.Options{
-			DryRun: dryRun, NoHooks: true, Get: get, NewHostKey: hostkey.Generate, Apply: r.apply,
+			DryRun: dryRun, NoHooks: true, Get: get, NewHostKey: hostkey.Generate, Apply: r.apply, Renderer: r.renderer,
 		})
 		return nil
 	})
