@@ -1,0 +1,196 @@
+package network
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"boothook/injector/plan"
+	"boothook/netboot/instance"
+)
+
+// rootWith are the facts of a root that has some programs and files.
+func rootWith(files map[string]string, paths ...string) *plan.Facts {
+	f := &plan.Facts{Exists: map[string]bool{}, Files: map[string]string{}}
+	for _, p := range paths {
+		f.Exists[p] = true
+	}
+	for p, text := range files {
+		f.Files[p], f.Exists[p] = text, true
+	}
+	return f
+}
+
+func planFor(facts *plan.Facts, body string, priority ...string) Result {
+	doc, problems := Read([]byte(body), "network-config")
+	r := Plan(doc, facts, "", priority)
+	r.Problems = append(problems, r.Problems...)
+	return r
+}
+
+const oneStatic = "version: 2\nethernets: {eth0: {addresses: [10.0.0.5/24], nameservers: {addresses: [192.0.2.53], search: [a.test]}}}\n"
+
+// TestChoice holds which renderer a root gets.
+func TestChoice(t *testing.T) {
+	all := []string{netplanProgram, "/sbin/ifup", interfacesFile, managerProgram, networkdProgram, networkScripts}
+	for _, c := range []struct {
+		name     string
+		files    map[string]string
+		paths    []string
+		priority []string
+		want     string
+		warns    bool
+	}{
+		{"everything", nil, all, nil, "eni", false},
+		{"the root's list", nil, all, []string{"networkd", "netplan"}, "networkd", false},
+		{"the first of it is not there", nil, []string{netplanProgram, networkdProgram}, []string{"eni", "netplan"}, "netplan", false},
+		{"nothing of it is there", nil, []string{networkdProgram}, []string{"netplan"}, "networkd", true},
+		{"an unknown one in it", nil, []string{networkdProgram}, []string{"freebsd", "networkd"}, "networkd", false},
+		{"ifup of Red Hat", nil, []string{"/sbin/ifup", networkScripts}, nil, "sysconfig", false},
+		{"the plugin", map[string]string{"/usr/lib64/NetworkManager/1.40.16-1.el8/libnm-settings-plugin-ifcfg-rh.so": ""}, []string{managerProgram}, nil, "sysconfig", false},
+		{"a newer NetworkManager", nil, []string{managerProgram}, nil, "network-manager", false},
+		{"openSUSE", nil, []string{wickedProgram}, nil, "sysconfig", false},
+		{"/usr merged", nil, []string{"/usr" + networkdProgram}, nil, "networkd", false},
+		{"nothing", nil, nil, nil, "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := planFor(rootWith(c.files, append(c.paths, resolvedProgram)...), oneStatic, c.priority...)
+			if r.Renderer != c.want || c.warns != slices.ContainsFunc(r.Problems, func(p instance.Problem) bool { return p.Warning && p.Line > 0 }) {
+				t.Errorf("%q with %v", r.Renderer, r.Problems)
+			}
+		})
+	}
+}
+
+// TestLeftovers holds what becomes of files that are there already.
+func TestLeftovers(t *testing.T) {
+	files := map[string]string{
+		"/etc/netplan/50-cloud-init.yaml":                                  "network: {}\n",
+		"/etc/netplan/01-own.yaml":                                         "network: {ethernets: {eth0: {dhcp4: true}}}\n",
+		"/etc/systemd/network/10-cloud-init-old.network":                   "",
+		"/etc/systemd/network/05-mine.network":                             "[Match]\nName=eth*\n",
+		"/etc/systemd/network/90-late.network":                             "[Match]\nName=eth0\n",
+		"/etc/NetworkManager/system-connections/cloud-init-x.nmconnection": "",
+		"/etc/NetworkManager/system-connections/own.nmconnection":          "",
+		"/etc/network/interfaces.d/50-cloud-init.cfg":                      "",
+		"/etc/network/interfaces.d/mine":                                   "iface eth0 inet dhcp\n",
+		"/etc/sysconfig/network-scripts/ifcfg-eth7":                        "# Created by cloud-init automatically, do not edit.\n#\nDEVICE=eth7\n",
+		"/etc/sysconfig/network-scripts/ifcfg-eth8":                        "DEVICE=eth8\n",
+		renameFile: "",
+	}
+	r := planFor(rootWith(files, networkdProgram, resolvedProgram), oneStatic)
+	var removed []string
+	for _, s := range r.Steps {
+		if s.Kind == plan.Remove {
+			removed = append(removed, s.Path)
+		}
+	}
+	want := []string{
+		"/etc/NetworkManager/system-connections/cloud-init-x.nmconnection", "/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init.cfg",
+		"/etc/sysconfig/network-scripts/ifcfg-eth7", "/etc/systemd/network/10-cloud-init-old.network", renameFile,
+	}
+	if !slices.Equal(removed, want) {
+		t.Errorf("removed %v, not %v", removed, want)
+	}
+	for renderer, name := range map[string]string{"networkd": "05-mine.network", "netplan": "01-own.yaml", "eni": "interfaces.d/mine"} {
+		doc, _ := Read([]byte(oneStatic), "")
+		r := Plan(doc, rootWith(files, interfacesFile, resolvedProgram), renderer, nil)
+		rivals := 0
+		for _, p := range r.Problems {
+			if strings.Contains(p.Message, "take it out of the image") {
+				rivals++
+				if !strings.Contains(p.Message, name) {
+					t.Errorf("%s: %v", renderer, p)
+				}
+			}
+		}
+		if rivals != 1 {
+			t.Errorf("%s: %d rivals: %v", renderer, rivals, r.Problems)
+		}
+	}
+}
+
+// TestInterfacesFile holds that ifupdown reads what is written for it.
+func TestInterfacesFile(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		adds       bool
+	}{
+		{"sourced", "source /etc/network/interfaces.d/*\n", false},
+		{"sourced by a relative pattern", "source interfaces.d/*\n", false},
+		{"the folder", "source-directory /etc/network/interfaces.d\n", false},
+		{"other files", "source /etc/network/interfaces.d/*.cfg\n", true},
+		{"not at all", "auto lo\niface lo inet loopback\n", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := planFor(rootWith(map[string]string{interfacesFile: c.text}, "/sbin/ifup", "/sbin/resolvconf"), oneStatic)
+			adds := slices.ContainsFunc(r.Steps, func(s plan.Step) bool { return s.Path == interfacesFile && s.Append })
+			if adds != c.adds || !slices.ContainsFunc(r.Steps, func(s plan.Step) bool { return s.Path == ifupdownFile }) {
+				t.Errorf("%s", show(r))
+			}
+		})
+	}
+}
+
+// TestResolver holds that name servers reach resolv.conf.
+func TestResolver(t *testing.T) {
+	const resolvedFile = "/etc/systemd/resolved.conf.d/50-cloud-init.conf"
+	for _, c := range []struct {
+		name  string
+		paths []string
+		want  string
+	}{
+		{"networkd with resolved", []string{networkdProgram, resolvedProgram}, ""},
+		{"networkd alone", []string{networkdProgram}, resolvConf},
+		{"ifupdown with resolvconf", []string{"/sbin/ifup", interfacesFile, "/sbin/resolvconf"}, ""},
+		{"ifupdown alone", []string{"/sbin/ifup", interfacesFile}, resolvConf},
+		{"ifupdown with resolved and its hook", []string{"/sbin/ifup", interfacesFile, resolvedProgram, "/etc/network/if-up.d/resolved"}, ""},
+		{"ifupdown with resolved", []string{"/sbin/ifup", interfacesFile, resolvedProgram}, resolvedFile},
+		{"NetworkManager", []string{managerProgram}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := planFor(rootWith(nil, c.paths...), oneStatic)
+			got := ""
+			for _, s := range r.Steps {
+				if s.Path == resolvConf || s.Path == resolvedFile {
+					got = s.Path
+					if !strings.Contains(string(s.Body), "192.0.2.53") || !strings.Contains(string(s.Body), "a.test") {
+						t.Errorf("%s", s.Body)
+					}
+				}
+			}
+			if got != c.want {
+				t.Errorf("%q, not %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestMissingPackages holds that a stanza's package is named where the root
+// lacks it.
+func TestMissingPackages(t *testing.T) {
+	const doc = "version: 2\nethernets: {e0: {dhcp4: true, wakeonlan: true}, e1: {}, e2: {}}\nbonds: {b0: {interfaces: [e1]}}\nbridges: {r0: {interfaces: [e2]}}\nvlans: {v0: {id: 5, link: e0}}\n"
+	text := ""
+	for _, p := range planFor(rootWith(nil, "/sbin/ifup", interfacesFile, "/sbin/resolvconf"), doc).Problems {
+		text += p.Message + "\n"
+	}
+	for _, name := range []string{"ifenslave", "vlan", "bridge-utils", "ethtool", "isc-dhcp-client"} {
+		if !strings.Contains(text, "needs the package "+name) {
+			t.Errorf("%s is not named in\n%s", name, text)
+		}
+	}
+	full := rootWith(nil, "/sbin/ifup", interfacesFile, "/sbin/resolvconf", "/etc/network/if-pre-up.d/ifenslave", "/etc/network/if-pre-up.d/vlan", "/sbin/brctl", "/etc/network/if-up.d/ethtool", "/sbin/dhclient")
+	if r := planFor(full, doc); len(r.Problems) > 0 {
+		t.Errorf("%v", r.Problems)
+	}
+}
+
+// TestModes holds who may read what has keys in it.
+func TestModes(t *testing.T) {
+	doc := "version: 2\nethernets: {eth0: {dhcp4: true}}\ntunnels: {wg0: {mode: wireguard, key: " + wireguardKey + "}}\n"
+	for renderer, want := range map[string]string{"networkd": ".netdev 0640 systemd-network secret", "network-manager": "wg0.nmconnection 0600 secret", "netplan": ".yaml 0600 secret"} {
+		if text := show(planned([]byte(doc), renderer)); !strings.Contains(text, want) {
+			t.Errorf("%s: no %q in\n%s", renderer, want, text)
+		}
+	}
+}
