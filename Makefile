@@ -17,7 +17,7 @@ AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapel
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package upstart
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots test-upstart conformance conformance-network fuzz size clean
+.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -111,6 +111,11 @@ conformance-network: setup ## network files beside cloud-init's renderers and ne
 
 fuzz: ## every fuzz target for ten minutes (FUZZTIME=)
 	scripts/fuzz $(FUZZTIME)
+
+TEMPLATES ?= 100000
+fuzz-jinja: ## templates drawn by chance, rendered here and by Debian 13's cloud-init (TEMPLATES=, SEED=; root)
+	sh scripts/conformance/chroot.sh trixie build/conformance/trixie
+	$(GO) run ./scripts/conformance/jinja --chroot build/conformance/trixie --templates $(TEMPLATES) $(if $(SEED),--seed $(SEED))
 
 size: build ## what the agent weighs
 	scripts/size

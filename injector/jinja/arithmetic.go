@@ -13,12 +13,15 @@ func (m *machine) arithmetic(op string, a, b any) any {
 		m.sized(len(s))
 		return s
 	}
-	if u, ok := b.(undefined); ok {
-		v, ok := a.(undefined)
-		m.missingValue(u, either(ok && op == "-", string(v), ""))
+	if _, ok := b.(undefined); ok {
+		var before any
+		if op == "-" {
+			before = a
+		}
+		m.missingValue(b, before)
 	}
-	if u, ok := a.(undefined); ok {
-		m.missingValue(u, "")
+	if _, ok := a.(undefined); ok {
+		m.missingValue(a, nil)
 	}
 	x, xInt, xok := toNumber(a)
 	y, yInt, yok := toNumber(b)
@@ -36,6 +39,11 @@ func (m *machine) arithmetic(op string, a, b any) any {
 			m.spend(len(a) + len(l))
 			return slices.Concat(a, l)
 		}
+	case tuple:
+		if l, ok := b.(tuple); ok && op == "+" {
+			m.spend(len(a) + len(l))
+			return slices.Concat(a, l)
+		}
 	}
 	m.unsupported(typeName(a)+" and "+typeName(b)+" with", op)
 	return nil
@@ -43,10 +51,11 @@ func (m *machine) arithmetic(op string, a, b any) any {
 
 // missingValue ends the rendering where a missing variable needs a value.
 // before is another one that it was to be subtracted from.
-func (m *machine) missingValue(u undefined, before string) {
-	message := strconv.Quote(string(u)) + " is undefined"
-	if before != "" {
-		message += "; if " + before + "-" + string(u) + " is one name, write it with \"_\""
+func (m *machine) missingValue(missing, before any) {
+	name := missing.(undefined).name
+	message := strconv.Quote(name) + " is undefined"
+	if u, ok := before.(undefined); ok {
+		message += "; if " + u.name + "-" + name + " is one name, write it with \"_\""
 	}
 	m.fail(message)
 }
@@ -56,6 +65,9 @@ func (m *machine) missingValue(u undefined, before string) {
 func (m *machine) calculate(op string, x, y float64, whole bool) any {
 	if y == 0 && op != "+" && op != "-" && op != "*" {
 		m.fail("division by zero")
+	}
+	if math.Abs(x) > maxWhole && whole || math.Abs(y) > maxWhole && whole {
+		m.fail("a number out of range")
 	}
 	var z float64
 	switch op {
@@ -67,15 +79,31 @@ func (m *machine) calculate(op string, x, y float64, whole bool) any {
 		z = x * y
 	case "/":
 		return float(x / y)
-	case "//":
-		z = math.Floor(x / y)
-	default:
-		z = x - y*math.Floor(x/y)
+	default: // as in Python's float_divmod: the remainder has the divisor's sign
+		rest := math.Mod(x, y)
+		if rest == 0 {
+			rest = math.Copysign(0, y)
+		} else if (rest < 0) != (y < 0) {
+			rest += y
+		}
+		quotient := (x - rest) / y
+		if z = math.Floor(quotient); quotient-z > 0.5 {
+			z++
+		}
+		if quotient == 0 {
+			z = math.Copysign(0, x/y)
+		}
+		if op == "%" {
+			z = rest
+		}
 	}
 	if !whole {
+		if math.IsInf(z, 0) || z != z {
+			m.fail("a number out of range")
+		}
 		return float(z)
 	}
-	if math.Abs(z) > 1<<53 {
+	if math.Abs(z) > maxWhole {
 		m.fail("a number out of range")
 	}
 	return int64(z)

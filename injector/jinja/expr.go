@@ -8,7 +8,7 @@ func (m *machine) list() any {
 	if !m.is(",") {
 		return v
 	}
-	items := []any{v}
+	items := tuple{v}
 	for m.accept(",") && m.peek().kind != endToken && !m.is(")") {
 		items = append(items, m.expr())
 	}
@@ -29,7 +29,7 @@ func (m *machine) expr() any {
 	m.expect("if")
 	m.skip = outer
 	cond := truth(m.logic(0))
-	var v any = "" // Jinja2 has an undefined value here that prints as nothing
+	var v any = undefined{plain: true}
 	if after := m.pos; cond {
 		m.pos = start
 		v = m.logic(0)
@@ -125,12 +125,15 @@ func (m *machine) comparison() any {
 			return result
 		}
 		m.advance()
+		outer := m.skip
+		m.skip = outer || result == false // what comes after is not asked then
 		w := m.operation(0)
-		if !m.skip && result != false {
+		if !m.skip {
 			result = m.compare(op, v, w)
 		} else if result == nil {
 			result = false
 		}
+		m.skip = outer
 		v = w
 	}
 }
@@ -163,12 +166,9 @@ func (m *machine) unary(filtered bool) any {
 	var v any
 	switch {
 	case m.accept("-"):
-		v = m.unary(false)
-		if !m.skip {
-			v = m.arithmetic("-", int64(0), v)
-		}
+		v = m.signed(-1, m.unary(false))
 	case m.accept("+"):
-		v = m.unary(false)
+		v = m.signed(1, m.unary(false))
 	default:
 		v = m.postfix(m.primary())
 	}
@@ -177,4 +177,22 @@ func (m *machine) unary(filtered bool) any {
 	}
 	m.depth--
 	return v
+}
+
+// signed is a number with a sign before it.
+func (m *machine) signed(sign float64, v any) any {
+	if m.skip {
+		return nil
+	}
+	if _, ok := v.(undefined); ok {
+		m.missingValue(v, nil)
+	}
+	f, whole, ok := toNumber(v)
+	if !ok {
+		m.fail(typeName(v) + " has no sign")
+	}
+	if !whole {
+		return float(sign * f)
+	}
+	return m.calculate("*", sign, f, true)
 }

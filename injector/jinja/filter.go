@@ -1,62 +1,110 @@
 package jinja
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 const (
 	filterNames = " default d string safe upper lower capitalize trim replace indent tojson int float " +
 		"length count first last list join reverse sort unique min max map items dictsort "
-	listNames     = " length count first last list join reverse sort unique min max map range split "
-	mappingNames  = " items keys values get dictsort "
+	listNames     = " length count first last list join reverse sort unique min max map "
+	mappingNames  = " items keys values get "
 	stringMethods = " upper lower capitalize strip lstrip rstrip replace split startswith endswith join "
 	testNames     = " defined undefined none boolean true false string integer float number mapping sequence iterable " +
-		"odd even eq equalto == ne != lt lessthan < le <= gt greaterthan > ge >= in "
+		"odd even eq equalto ne lessthan lt le greaterthan gt ge in "
 )
 
 //go:noinline
 func listed(names, name string) bool { return strings.Contains(names, " "+name+" ") }
 
-func isMethod(v any, name string) bool {
-	switch v.(type) {
-	case string:
-		return listed(stringMethods, name)
-	case map[string]any:
-		return name != "dictsort" && listed(mappingNames, name)
-	}
-	return false
-}
-
 // call calls a method, or range.
 func (m *machine) call(v any, a *arguments) any {
 	fn, ok := v.(method)
 	if u, missing := v.(undefined); missing {
-		m.unsupported("the function", string(u))
+		m.unsupported("the function", u.name)
 	}
 	if !ok {
 		m.fail(typeName(v) + " cannot be called")
 	}
-	return m.filter(fn.name, fn.of, a)
+	m.spend(1)
+	var out any
+	keys, values, isMapping := mappingOf(fn.of)
+	s, _ := fn.of.(string)
+	switch {
+	case fn.of == nil:
+		out = m.numbers(a)
+	case isMapping && fn.name == "get":
+		key, absent := a.get(0, "", nil), a.get(1, "", nil)
+		m.hashable(key)
+		out = absent
+		if name, ok := textOf(key); ok {
+			if found, ok := values[name]; ok {
+				out = m.known(found)
+			}
+		}
+	case isMapping:
+		out = &stream{items: m.view(fn.name, keys, values), sized: true}
+	case fn.name == "split":
+		out = m.split(s, a)
+	case fn.name == "join":
+		items := m.elements(a.get(0, "", nil))
+		for _, item := range items {
+			if _, ok := textOf(item); !ok {
+				m.fail(typeName(item) + " where a string should be")
+			}
+		}
+		out = m.joined(items, s)
+	case fn.name == "replace":
+		out = m.replaced(s, m.text(a.get(0, "", nil)), m.text(a.get(1, "", nil)), a.get(2, "", int64(-1)))
+	default:
+		out = m.textFilter(fn.name, s, a)
+	}
+	m.finish(fn.name, a)
+	return out
 }
 
-// filter applies a filter or method to v, and refuses arguments that it does
-// not have.
+// finish refuses arguments that a filter or method does not have.
+func (m *machine) finish(name string, a *arguments) {
+	if len(a.list) > a.used || len(a.named) > 0 {
+		m.unsupported("an argument of", name)
+	}
+}
+
+// filter applies a filter to v.
 func (m *machine) filter(name string, v any, a *arguments) any {
 	m.spend(1)
 	out := v
 	_, missing := v.(undefined)
+	s, isMarkup := v.(markup)
 	switch {
 	case listed(listNames, name):
 		out = m.listFilter(name, v, a)
-	case listed(mappingNames, name):
-		d, ok := v.(map[string]any)
-		if !ok && !missing {
+	case name == "items" || name == "dictsort":
+		keys, values, ok := mappingOf(v)
+		if !ok && !(missing && name == "items") {
 			m.fail(typeName(v) + " is no mapping")
 		}
-		out = m.mappingFilter(name, d, a)
+		pairs := m.view("items", keys, values)
+		if out = any(&stream{items: pairs}); name == "dictsort" {
+			exact, by, down := truth(a.get(0, "case_sensitive", false)), m.str(a.get(1, "by", "key")), truth(a.get(2, "reverse", false))
+			at := slices.Index([]string{"key", "value"}, by)
+			if at < 0 {
+				m.fail("dictsort is by key or by value")
+			}
+			var sorted []pair
+			for _, p := range pairs {
+				sorted = m.insert(sorted, pair{m.folded(p.(tuple)[at], exact), p}, down)
+			}
+			out = itemsOf(sorted)
+		}
 	case name == "int" || name == "float":
+		if missing {
+			m.missingValue(v, nil)
+		}
 		out = m.numberFilter(name, v, a)
 	case name == "default" || name == "d":
 		fallback := a.get(0, "default_value", "")
@@ -66,20 +114,30 @@ func (m *machine) filter(name string, v any, a *arguments) any {
 	case name == "tojson":
 		var sb strings.Builder
 		m.repr(&sb, v, true)
-		out = sb.String()
+		out = markup(sb.String())
+	case name == "string" && isMarkup:
+		out = s
+	case name == "safe":
+		out = markup(m.str(v))
+	case name == "replace":
+		out = m.replaced(m.str(v), m.str(a.get(0, "old", nil)), m.str(a.get(1, "new", nil)), a.get(2, "count", nil))
 	default:
-		out = m.textFilter(name, m.str(v), a)
+		if _, isText := textOf(v); name == "indent" && !isText {
+			m.fail(typeName(v) + " cannot be indented")
+		}
+		text := m.textFilter(name, m.str(v), a)
+		if out = text; isMarkup {
+			out = markup(text.(string))
+		}
 	}
-	if len(a.list) > a.used || len(a.named) > 0 {
-		m.unsupported("an argument of", name)
-	}
+	m.finish(name, a)
 	return out
 }
 
 // text is an argument that has to be a string.
 func (m *machine) text(v any) string {
-	s, ok := v.(string)
-	if !ok && v != nil {
+	s, ok := textOf(v)
+	if !ok {
 		m.fail(typeName(v) + " where a string should be")
 	}
 	return s
@@ -87,65 +145,103 @@ func (m *machine) text(v any) string {
 
 // whole is an argument that has to be a whole number.
 func (m *machine) whole(v any) int {
-	f, _, ok := toNumber(v)
-	if !ok || f > 1<<31 || f < -1<<31 {
-		m.fail(typeName(v) + " where a number should be")
+	f, whole, ok := toNumber(v)
+	if !ok || !whole || f > 1<<31 || f < -1<<31 {
+		m.fail(typeName(v) + " where a whole number should be")
 	}
 	return int(f)
 }
+
+// isSpace is what Python takes for blank.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // textFilter is a filter or method of a string.
 func (m *machine) textFilter(name, s string, a *arguments) any {
 	m.sized(len(s))
 	switch name {
-	case "upper":
-		return upper(s)
-	case "lower":
-		return strings.ToLower(s)
-	case "capitalize":
-		_, n := utf8.DecodeRuneInString(s)
-		return upper(s[:n]) + strings.ToLower(s[n:])
+	case "upper", "lower", "capitalize":
+		m.caseless(s)
+		if name == "capitalize" {
+			r, n := utf8.DecodeRuneInString(s)
+			first := string(unicode.ToTitle(r))
+			if r == 'ß' {
+				first = "Ss"
+			}
+			return either(n == 0, "", first) + strings.ToLower(s[n:])
+		}
+		return either(name == "lower", strings.ToLower(s), strings.ToUpper(strings.ReplaceAll(s, "ß", "SS")))
 	case "indent":
 		return m.indented(s, a)
-	case "replace":
-		old, by, n := m.text(a.get(0, "old", nil)), m.text(a.get(1, "new", nil)), m.whole(a.get(2, "count", int64(-1)))
-		m.sized(len(s) + strings.Count(s, old)*len(by))
-		return strings.Replace(s, old, by, n)
-	case "string", "safe":
+	case "string":
 		return s
 	}
-	arg := m.text(a.get(0, "chars", blank))
-	switch name {
-	case "lstrip":
-		return strings.TrimLeft(s, arg)
-	case "rstrip":
-		return strings.TrimRight(s, arg)
-	case "startswith":
-		return strings.HasPrefix(s, arg)
-	case "endswith":
-		return strings.HasSuffix(s, arg)
+	arg := a.get(0, "chars", nil)
+	if name == "startswith" || name == "endswith" {
+		part := m.text(arg)
+		return name == "startswith" && strings.HasPrefix(s, part) || name == "endswith" && strings.HasSuffix(s, part)
 	}
-	return strings.Trim(s, arg) // trim and strip
+	if arg == nil {
+		if name != "rstrip" {
+			s = strings.TrimLeftFunc(s, isSpace)
+		}
+		if name != "lstrip" {
+			s = strings.TrimRightFunc(s, isSpace)
+		}
+		return s
+	}
+	chars := m.text(arg)
+	if name != "rstrip" {
+		s = strings.TrimLeft(s, chars)
+	}
+	if name != "lstrip" {
+		s = strings.TrimRight(s, chars)
+	}
+	return s
 }
 
-// upper knows the one common letter whose capital is two.
-func upper(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "ß", "SS")) }
+// caseless refuses the letters whose capital or small form is several in
+// Python, or depends on those around them. "ß" is the one that is common.
+func (m *machine) caseless(s string) {
+	for _, r := range s {
+		if r == 0x130 || r == 0x149 || r == 0x1f0 || r == 0x390 || r == 0x3a3 || r == 0x3b0 || r == 0x587 || r >= 0x1e96 && r <= 0x1e9e ||
+			r >= 0x1f50 && r <= 0x1fff || r >= 0xfb00 && r <= 0xfb17 {
+			m.unsupported("the case of", string(r))
+		}
+	}
+}
 
-// indented puts blanks before every line but the first and the blank ones.
+// replaced replaces n times, or wherever it can.
+func (m *machine) replaced(s, old, by string, count any) string {
+	n := -1
+	if count != nil {
+		n = m.whole(count)
+	}
+	m.sized(len(s) + strings.Count(s, old)*len(by))
+	return strings.Replace(s, old, by, n)
+}
+
+// indented puts blanks before every line but the first and the empty ones.
 func (m *machine) indented(s string, a *arguments) string {
-	n, first := m.whole(a.get(0, "width", int64(4))), truth(a.get(1, "first", false))
+	width, first, all := a.get(0, "width", int64(4)), truth(a.get(1, "first", false)), truth(a.get(2, "blank", false))
+	by, ok := textOf(width)
+	if !ok {
+		n := max(m.whole(width), 0)
+		m.sized(n)
+		by = strings.Repeat(" ", n)
+	}
+	if strings.ContainsAny(s, "\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029") {
+		m.unsupported("to indent other line ends than", "\n")
+	}
 	var sb strings.Builder
 	for i, l := range strings.Split(s, "\n") {
 		if i > 0 {
 			put(&sb, "\n")
 		}
-		for range n {
-			if i == 0 && first || i > 0 && l != "" {
-				put(&sb, " ")
-			}
-			m.grown(&sb)
+		if i == 0 && first || i > 0 && (all || l != "") {
+			put(&sb, by)
 		}
 		put(&sb, l)
+		m.grown(&sb)
 	}
 	return sb.String()
 }
@@ -158,57 +254,86 @@ func (m *machine) numberFilter(name string, v any, a *arguments) any {
 		absent = float(0)
 	}
 	absent = a.get(0, "default", absent)
-	if s, isText := v.(string); isText {
-		var err error
-		f, err = strconv.ParseFloat(strings.TrimSpace(s), 64)
-		ok = err == nil
+	if s, isText := textOf(v); isText {
+		s = digits(strings.TrimFunc(s, isSpace))
+		if strings.IndexFunc(s, func(r rune) bool { return r > '~' && unicode.IsDigit(r) }) >= 0 {
+			m.unsupported("a number in", s)
+		}
+		if f, ok = 0, strings.Trim(s, "0123456789.eE+-") == ""; ok {
+			var err error
+			f, err = strconv.ParseFloat(s, 64)
+			if ok = err == nil; !ok && strings.Contains(err.Error(), "range") {
+				m.fail("a number out of range")
+			}
+		} else if low := strings.ToLower(strings.TrimLeft(s, "+-")); low == "nan" || low == "inf" || low == "infinity" {
+			m.unsupported("the number", low)
+		}
 	}
 	switch {
-	case !ok || f > 1<<53 || f < -1<<53:
+	case !ok:
 		return absent
+	case name == "int" && (f > maxWhole || f < -maxWhole):
+		m.fail("a number out of range")
 	case name == "int":
 		return int64(f)
 	}
 	return float(f)
 }
 
-// listFilter is a filter or method of a list or mapping, or split or range.
-func (m *machine) listFilter(name string, v any, a *arguments) any {
-	s, isText := v.(string)
-	switch name {
-	case "range":
-		return m.numbers(a)
-	case "split":
-		return m.split(s, a)
-	case "join":
-		if sep := a.get(0, "d", ""); isText { // the method of a string
-			return m.joined(m.elements(sep), s)
-		} else if path := a.get(1, "attribute", nil); true {
-			return m.joined(m.attributes(m.elements(v), path), m.str(sep))
+// digits takes out each "_" between two digits.
+func digits(s string) string {
+	isDigit := func(c byte) bool { return c >= '0' && c <= '9' }
+	for i := len(s) - 2; i > 0; i-- {
+		if s[i] == '_' && isDigit(s[i-1]) && isDigit(s[i+1]) {
+			s = s[:i] + s[i+1:]
 		}
+	}
+	return s
+}
+
+// listFilter is a filter of what can be gone through.
+func (m *machine) listFilter(name string, v any, a *arguments) any {
+	s, isText := textOf(v)
+	_, isMarkup := v.(markup)
+	switch name {
+	case "length", "count":
+		n, ok := length(v)
+		if !ok {
+			m.fail(typeName(v) + " has no length")
+		}
+		m.sized(len(s))
+		return int64(n)
+	case "join":
+		sep, path := a.get(0, "d", ""), a.get(1, "attribute", nil)
+		return m.joined(m.attributes(m.elements(v), path, nil), m.str(sep))
+	}
+	if lazy, ok := v.(*stream); ok && name == "last" && !lazy.sized {
+		m.fail(typeName(v) + " cannot be gone through backwards")
 	}
 	items := m.elements(v)
 	m.spend(len(items))
 	switch name {
-	case "length", "count":
-		return int64(len(items))
 	case "first", "last":
 		if len(items) == 0 {
-			return nameless
+			return nameless()
 		}
 		if name == "last" {
 			return items[len(items)-1]
 		}
 		return items[0]
 	case "reverse":
-		var out []any
-		for i := range items {
-			out = append(out, items[len(items)-1-i])
+		out := slices.Clone(items)
+		slices.Reverse(out)
+		if isMarkup {
+			return markup(m.joined(out, ""))
 		}
 		if isText {
 			return m.joined(out, "")
 		}
-		return out
+		if lazy, ok := v.(*stream); ok && !lazy.sized {
+			return out
+		}
+		return &stream{items: out}
 	case "sort", "min", "max", "unique":
 		return m.ordered(name, items, a)
 	case "map":
@@ -216,15 +341,18 @@ func (m *machine) listFilter(name string, v any, a *arguments) any {
 		if len(a.list) > 0 || path == nil {
 			m.unsupported("map without", "attribute=")
 		}
-		out := m.attributes(items, path)
-		for i, v := range out {
-			if _, missing := v.(undefined); missing && absent != nil {
-				out[i] = absent
-			}
-		}
-		return out
+		return &stream{items: m.attributes(items, path, absent)}
 	}
-	return items
+	return slices.Clone(items) // list
+}
+
+// folded is what a value is compared by, in small letters unless exact.
+func (m *machine) folded(v any, exact bool) any {
+	if s, ok := textOf(v); ok && !exact {
+		m.caseless(s)
+		return strings.ToLower(s)
+	}
+	return v
 }
 
 // ordered is a filter that compares items or an attribute of them, strings in
@@ -234,47 +362,70 @@ func (m *machine) ordered(name string, items []any, a *arguments) any {
 	if name == "sort" {
 		down, n = truth(a.get(0, "reverse", false)), 1
 	}
-	exact := truth(a.get(n, "case_sensitive", false))
-	keys := m.attributes(items, a.get(n+1, "attribute", nil))
+	exact, path := truth(a.get(n, "case_sensitive", false)), a.get(n+1, "attribute", nil)
+	paths := []any{path}
+	if s, ok := textOf(path); ok && name == "sort" {
+		paths = nil
+		for part := range strings.SplitSeq(s, ",") {
+			paths = append(paths, part)
+		}
+	}
+	var columns [][]any
+	for _, path := range paths {
+		columns = append(columns, m.attributes(items, path, nil))
+	}
 	var pairs []pair
 	for i, item := range items {
-		p := pair{keys[i], item}
-		if s, ok := p.key.(string); ok && !exact {
-			p.key = strings.ToLower(s)
+		p := pair{m.folded(columns[0][i], exact), item}
+		if name == "sort" { // Jinja2 has a list there, of which what is equal need have no order
+			key := tuple{}
+			for _, c := range columns {
+				key = append(key, m.folded(c[i], exact))
+			}
+			p.key = key
 		}
-		pairs = m.insert(pairs, p, name == "unique", down)
-	}
-	var out []any
-	for _, p := range pairs {
-		out = append(out, p.item)
+		switch name {
+		case "unique":
+			m.hashable(p.key)
+			if !slices.ContainsFunc(pairs, func(o pair) bool { return m.equal(o.key, p.key) }) {
+				pairs = append(pairs, p)
+			}
+		case "sort":
+			pairs = m.insert(pairs, p, down)
+		default: // min and max take the first of those that are equal
+			if i == 0 || name == "min" && m.less(p.key, pairs[0].key) || name == "max" && m.less(pairs[0].key, p.key) {
+				pairs = []pair{p}
+			}
+		}
 	}
 	switch {
-	case name == "sort" || name == "unique":
-		return out
-	case len(out) == 0:
-		return nameless
-	case name == "max":
-		return out[len(out)-1]
+	case name == "sort":
+		return itemsOf(pairs)
+	case name == "unique":
+		return &stream{items: itemsOf(pairs)}
+	case len(pairs) == 0:
+		return nameless()
 	}
-	return out[0]
+	return pairs[0].item
 }
 
 // A pair is an item and what it is compared by.
 type pair struct{ key, item any }
 
-// insert adds p at the end if none is equal to it, or else where it belongs.
-// Lists are short here, and longer ones run out of steps.
-func (m *machine) insert(pairs []pair, p pair, unique, down bool) []pair {
+func itemsOf(pairs []pair) []any {
+	var out []any
+	for _, p := range pairs {
+		out = append(out, p.item)
+	}
+	return out
+}
+
+// insert adds p where it belongs. Lists are short here, and longer ones run
+// out of steps.
+func (m *machine) insert(pairs []pair, p pair, down bool) []pair {
 	at := len(pairs)
 	for i := len(pairs) - 1; i >= 0; i-- {
-		m.spend(1)
 		x, y := p.key, pairs[i].key
-		if unique {
-			if m.equal(x, y) {
-				return pairs
-			}
-			continue
-		}
 		if down {
 			x, y = y, x
 		}
@@ -283,10 +434,7 @@ func (m *machine) insert(pairs []pair, p pair, unique, down bool) []pair {
 		}
 		at = i
 	}
-	pairs = append(pairs, p)
-	copy(pairs[at+1:], pairs[at:])
-	pairs[at] = p
-	return pairs
+	return slices.Insert(pairs, at, p)
 }
 
 // joined puts items together with sep between them.
@@ -306,29 +454,44 @@ func (m *machine) joined(items []any, sep string) string {
 func (m *machine) numbers(a *arguments) any {
 	i, second, step := 0, a.get(1, "", nil), m.whole(a.get(2, "", int64(1)))
 	end := m.whole(a.get(0, "", nil))
-	if second != nil {
+	if len(a.list) > 1 {
 		i, end = end, m.whole(second)
 	}
 	if step == 0 {
 		m.fail("a range with a step of 0")
 	}
-	var out []any
+	out := &stream{sized: true, indexed: true}
 	for ; step > 0 && i < end || step < 0 && i > end; i += step {
 		m.spend(8)
-		out = append(out, int64(i))
+		out.items = append(out.items, int64(i))
 	}
 	return out
 }
 
 func (m *machine) split(s string, a *arguments) any {
 	m.spend(len(s))
-	sep, n := a.get(0, "", nil), m.whole(a.get(1, "", int64(-1)))
-	pieces := strings.Fields(s)
+	sep, n := a.get(0, "sep", nil), m.whole(a.get(1, "maxsplit", int64(-1)))
+	var pieces []string
 	if sep != nil {
-		if n++; n == 0 {
+		by := m.text(sep)
+		if by == "" {
+			m.fail("split by nothing")
+		}
+		if n++; n <= 0 {
 			n = -1 // all
 		}
-		pieces = strings.SplitN(s, m.text(sep), n)
+		pieces = strings.SplitN(s, by, n)
+	} else {
+		for s = strings.TrimLeftFunc(s, isSpace); s != ""; s = strings.TrimLeftFunc(s, isSpace) {
+			end := strings.IndexFunc(s, isSpace)
+			if n == 0 || end < 0 {
+				pieces = append(pieces, s)
+				break
+			}
+			pieces = append(pieces, s[:end])
+			s = s[end:]
+			n--
+		}
 	}
 	var out []any
 	for _, p := range pieces {
@@ -337,39 +500,49 @@ func (m *machine) split(s string, a *arguments) any {
 	return out
 }
 
-func (m *machine) mappingFilter(name string, d map[string]any, a *arguments) any {
-	if name == "get" {
-		key, absent := m.str(a.get(0, "", nil)), a.get(1, "", nil)
-		if found, ok := d[key]; ok {
-			return found
-		}
-		return absent
-	}
+// view gives the keys, values or items of a mapping.
+func (m *machine) view(name string, keys []string, values map[string]any) []any {
 	var out []any
-	for _, k := range sortedKeys(d) { // which is what dictsort does
+	for _, k := range keys {
 		m.spend(2)
 		switch name {
 		case "keys":
 			out = append(out, k)
 		case "values":
-			out = append(out, d[k])
+			out = append(out, m.known(values[k]))
 		default:
-			out = append(out, []any{k, d[k]})
+			out = append(out, tuple{k, m.known(values[k])})
 		}
 	}
 	return out
 }
 
-// attributes gives the attribute of each item, or the items for none.
-func (m *machine) attributes(items []any, path any) []any {
+// attributes gives the attribute of each item, or the items for none. absent,
+// if it is not nil, takes the place of what is missing on the way.
+func (m *machine) attributes(items []any, path, absent any) []any {
 	if path == nil {
 		return items
 	}
+	names := []any{path}
+	if s, ok := textOf(path); ok {
+		names = nil
+		for name := range strings.SplitSeq(s, ".") {
+			names = append(names, name)
+			if n, err := strconv.Atoi(name); err == nil && strings.Trim(name, "0123456789") == "" {
+				names[len(names)-1] = int64(n)
+			}
+		}
+	} else {
+		m.whole(path)
+	}
 	out := make([]any, len(items))
 	for i, v := range items {
-		for _, name := range strings.Split(m.text(path), ".") {
+		for _, name := range names {
 			m.spend(1)
 			v = m.index(v, name)
+			if _, missing := v.(undefined); missing && absent != nil {
+				v = absent
+			}
 		}
 		out[i] = v
 	}
@@ -383,39 +556,30 @@ func (m *machine) test(name string, v any, a *arguments) bool {
 	}
 	m.spend(1)
 	_, missing := v.(undefined)
-	_, isText := v.(string)
+	_, isText := textOf(v)
 	_, isBool := v.(bool)
-	_, whole, isNumber := toNumber(v)
+	f, whole, isNumber := toNumber(v)
 	_, hasLength := length(v)
-	switch name {
-	case "defined":
-		return !missing
-	case "undefined":
-		return missing
-	case "none":
-		return v == nil
-	case "boolean":
-		return isBool
-	case "true":
-		return isBool && truth(v)
-	case "false":
-		return isBool && !truth(v)
-	case "string":
-		return isText
-	case "integer":
-		return whole && !isBool
-	case "float":
-		return isNumber && !whole
-	case "number":
-		return isNumber
-	case "mapping":
-		return typeName(v) == "a mapping"
-	case "sequence", "iterable":
-		return hasLength
-	case "odd", "even":
-		return m.whole(v)%2 != 0 == (name == "odd")
+	s, isStream := v.(*stream)
+	_, _, isMapping := mappingOf(v)
+	answer, known := map[string]bool{
+		"defined": !missing, "undefined": missing, "none": v == nil, "boolean": isBool, "true": isBool && truth(v), "false": isBool && !truth(v),
+		"string": isText, "integer": whole && !isBool, "float": isNumber && !whole, "number": isNumber, "mapping": isMapping,
+		"sequence": hasLength && (!isStream || s.indexed), "iterable": hasLength || isStream,
+	}[name]
+	switch {
+	case known:
+		m.finish(name, a)
+		return answer
+	case name == "odd" || name == "even":
+		m.finish(name, a)
+		if !isNumber {
+			m.fail(typeName(v) + " is neither odd nor even")
+		}
+		rest, _, _ := toNumber(m.calculate("%", f, 2, whole))
+		return name == "odd" && rest == 1 || name == "even" && rest == 0
 	}
-	if len(a.list) != 1 {
+	if len(a.list) != 1 || len(a.named) > 0 {
 		m.fail("what to compare with is missing")
 	}
 	for i, word := range [...]string{"equalto", "eq", "ne", "lessthan", "lt", "le", "greaterthan", "gt", "ge"} {

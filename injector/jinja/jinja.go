@@ -5,8 +5,9 @@
 // substitution, dotted and indexed paths, if, for, set, raw and comments, the
 // usual operators, filters and tests, and a few methods of strings and
 // mappings. trim_blocks is on, autoescape is off. What Jinja2 knows and this
-// package does not is refused by name, with ErrUnsupported. A tuple is a list
-// here, and mappings are gone through in the order of their keys.
+// package does not is refused by name, with ErrUnsupported. A tuple keeps
+// to Python's, and mappings to the order of their keys: that of the template,
+// and of instance data by name.
 //
 // A variable that does not exist becomes the text CI_MISSING_JINJA_VAR/NAME,
 // as in cloud-init, and is reported. Rendering never does I/O, and a template
@@ -300,7 +301,7 @@ func (m *machine) ifBlock() {
 		ends := []string{"endif"}
 		if word != "else" {
 			ends = []string{"elif", "else", "endif"}
-			run = truth(m.list()) && run
+			run = truth(m.condition()) && run
 		}
 		m.endTag()
 		m.skip = !run
@@ -311,6 +312,15 @@ func (m *machine) ifBlock() {
 	m.endTag()
 }
 
+// condition evaluates what an "if" asks: no inline "if" of its own.
+func (m *machine) condition() any {
+	v := m.logic(0)
+	if m.is(",") {
+		m.unsupported("if with", ",")
+	}
+	return v
+}
+
 func (m *machine) forBlock() {
 	names := m.targets()
 	m.expect("in")
@@ -319,7 +329,10 @@ func (m *machine) forBlock() {
 	if m.is(",") || m.is("recursive") {
 		m.unsupported("the loop with", m.peek().text)
 	}
-	items := m.elements(over)
+	var items []any
+	if !m.skip {
+		items = m.elements(over)
+	}
 	m.spend(len(items))
 	if m.accept("if") {
 		items = m.chosen(names, items)
@@ -341,7 +354,9 @@ func (m *machine) forBlock() {
 	if word == "else" {
 		m.skip = outer || len(items) > 0
 		m.endTag()
+		m.scope = &scope{map[string]any{}, scoped}
 		m.body("endfor")
+		m.scope = scoped
 	}
 	m.skip = outer
 	m.endTag()
@@ -356,7 +371,7 @@ func (m *machine) chosen(names []string, items []any) []any {
 	m.skip = outer
 	var out []any
 	for _, item := range items {
-		m.pos, m.scope = start, &scope{map[string]any{}, scoped}
+		m.pos, m.scope = start, &scope{map[string]any{"loop": undefined{name: "loop"}}, scoped}
 		m.assign(names, item)
 		if truth(m.expr()) {
 			out = append(out, item)
@@ -369,9 +384,9 @@ func (m *machine) chosen(names []string, items []any) []any {
 // loopVariables are what "loop" has in the ith round.
 //
 //go:noinline
-func loopVariables(items []any, i int) map[string]any {
+func loopVariables(items []any, i int) loopVars {
 	n := len(items)
-	vars := map[string]any{"first": i == 0, "last": i == n-1}
+	vars := loopVars{"first": i == 0, "last": i == n-1, "previtem": nameless(), "nextitem": nameless(), "depth": int64(1), "depth0": int64(0)}
 	if i > 0 {
 		vars["previtem"] = items[i-1]
 	}

@@ -46,6 +46,34 @@ func TestRenderLikeJinja2(t *testing.T) {
 	}
 }
 
+// TestRenderLikeCloudInit holds templates of which something was different
+// once. scripts/conformance/jinja records what cloud-init makes of them (null
+// where it refuses), and draws many more.
+func TestRenderLikeCloudInit(t *testing.T) {
+	var cases []struct {
+		Template string
+		Want     *string
+	}
+	readJSON(t, "testdata/cloudinit.json", &cases)
+	var data map[string]any
+	readJSON(t, "../../scripts/conformance/jinja/variables.json", &data)
+	vars := Variables(data)
+	refused := 0
+	for _, c := range cases {
+		got, _, err := Render([]byte(c.Template), vars)
+		switch {
+		case err == nil && (c.Want == nil || *c.Want != string(got)):
+			t.Errorf("%q gives %q", c.Template, got)
+		case err != nil && c.Want != nil:
+			refused++
+			t.Logf("refused here alone: %q: %v", c.Template, err)
+		}
+	}
+	if refused > len(cases)/3 {
+		t.Errorf("%d of %d are refused", refused, len(cases))
+	}
+}
+
 func TestMissing(t *testing.T) {
 	out, missing, err := Render([]byte("{{ nope }} {{ v1.gone }} {{ nope|default('x') }} {% if other %}{% endif %}{{ nope }}\n"), variables(t))
 	if err != nil {
@@ -97,13 +125,21 @@ func TestErrors(t *testing.T) {
 		{"{% for x, y in [1] %}{% endfor %}", "line 1: a number cannot be gone through"},
 		{"{% for x, y in [[1]] %}{% endfor %}", "line 1: as many names as values are needed"},
 		{"{{ s() }}", "line 1: a string cannot be called"},
-		{"{{ a|length }}", "line 1: a number cannot be gone through"},
+		{"{{ a|length }}", "line 1: a number has no length"},
 		{"{{ s|items }}", "line 1: a string is no mapping"},
 		{"{{ range(1, 2, 0) }}", "line 1: a range with a step of 0"},
-		{"{{ range() }}", "line 1: none where a number should be"},
+		{"{{ range() }}", "line 1: none where a whole number should be"},
 		{"{{ 1 is in }}", "line 1: what to compare with is missing"},
-		{"{{ s|replace(1, 2) }}", "line 1: a number where a string should be"},
-		{"{{ undefined_list|map(attribute=1)|list }}{{ l|map(attribute=1) }}", "line 1: a number where a string should be"},
+		{"{{ s.replace(1, 2) }}", "line 1: a number where a string should be"},
+		{"{{ l|map(attribute=1.5) }}", "line 1: a number where a whole number should be"},
+		{"{{ 007 }}", "line 1: 007 is no number"},
+		{"{{ ','.join([1]) }}", "line 1: a number where a string should be"},
+		{"{{ [[1]]|unique|list }}", "line 1: a list cannot be looked up"},
+		{"{{ 'a\\x4' }}", "line 1: an escape that is none"},
+		{"{{ 1 +}}", `line 1: unexpected "}}" where an expression should be`},
+		{"{{ +'a' }}", "line 1: a string has no sign"},
+		{"{{ 5|indent }}", "line 1: a number cannot be indented"},
+		{"{% if 1 if 2 %}{% endif %}", `line 1: unexpected "if" where the end of the tag should be`},
 		{"{{ s.upper|tojson }}", "line 1: a method has no JSON form"},
 	} {
 		_, _, err := Render([]byte(c.template), variables(t))
@@ -115,33 +151,43 @@ func TestErrors(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	for template, name := range map[string]string{
-		"{% macro m() %}{% endmacro %}":             `the block "macro"`,
-		"{% do l.append(1) %}":                      `the block "do"`,
-		"{% include 'x' %}":                         `the block "include"`,
-		"{% import 'x' as y %}":                     `the block "import"`,
-		"{% extends 'x' %}":                         `the block "extends"`,
-		"{% filter upper %}x{% endfilter %}":        `the block "filter"`,
-		"{% with a = 1 %}{% endwith %}":             `the block "with"`,
-		"{% set x %}a{% endset %}":                  `set with "%}"`,
-		"{% set ns.x = 1 %}":                        `set with "."`,
-		"{% for x in l recursive %}{% endfor %}":    `the loop with "recursive"`,
-		"{% for x in 1, 2 %}{% endfor %}":           `the loop with ","`,
-		"{{ l|batch(2) }}":                          `the filter "batch"`,
-		"{% if false %}{{ l|batch(2) }}{% endif %}": `the filter "batch"`,
-		"{{ l|map('upper') }}":                      `map without "attribute="`,
-		"{{ s is callable }}":                       `the test "callable"`,
-		"{{ false and s is callable }}":             `the test "callable"`,
-		"{{ namespace() }}":                         `the function "namespace"`,
-		"{{ s.format(1) }}":                         `the function "format"`,
-		"{{ s.__class__() }}":                       `the function "__class__"`,
-		"{{ 'a%s' % 1 }}":                           `a string and a number with "%"`,
-		"{{ 'a' * 2 }}":                             `a string and a number with "*"`,
-		"{{ 2 ** 2 }}":                              `the operator "**"`,
-		"{{ l[::2] }}":                              `a slice with "a step"`,
-		"{{ {1: 2} }}":                              `a key that is "a number"`,
-		"{{ range(*l) }}":                           `an argument with "*"`,
-		"{{ l|join(sep=1) }}":                       `an argument of "join"`,
-		"{{ s|replace('a', 'b', 1, 2) }}":           `an argument of "replace"`,
+		"{% macro m() %}{% endmacro %}":                  `the block "macro"`,
+		"{% do l.append(1) %}":                           `the block "do"`,
+		"{% include 'x' %}":                              `the block "include"`,
+		"{% import 'x' as y %}":                          `the block "import"`,
+		"{% extends 'x' %}":                              `the block "extends"`,
+		"{% filter upper %}x{% endfilter %}":             `the block "filter"`,
+		"{% with a = 1 %}{% endwith %}":                  `the block "with"`,
+		"{% set x %}a{% endset %}":                       `set with "%}"`,
+		"{% set ns.x = 1 %}":                             `set with "."`,
+		"{% for x in l recursive %}{% endfor %}":         `the loop with "recursive"`,
+		"{% for x in 1, 2 %}{% endfor %}":                `the loop with ","`,
+		"{{ l|batch(2) }}":                               `the filter "batch"`,
+		"{% if false %}{{ l|batch(2) }}{% endif %}":      `the filter "batch"`,
+		"{{ l|map('upper') }}":                           `map without "attribute="`,
+		"{{ s is callable }}":                            `the test "callable"`,
+		"{{ false and s is callable }}":                  `the test "callable"`,
+		"{{ namespace() }}":                              `the function "namespace"`,
+		"{{ s.format(1) }}":                              `the function "format"`,
+		"{{ s.__class__() }}":                            `the function "__class__"`,
+		"{{ 'a%s' % 1 }}":                                `a string and a number with "%"`,
+		"{{ 'a' * 2 }}":                                  `a string and a number with "*"`,
+		"{{ 2 ** 2 }}":                                   `the operator "**"`,
+		"{{ l[::2] }}":                                   `a slice with "a step"`,
+		"{{ {1: 2} }}":                                   `a key that is "a number"`,
+		"{{ range(*l) }}":                                `an argument with "*"`,
+		"{{ l|join(sep=1) }}":                            `an argument of "join"`,
+		"{{ range(3) }}":                                 `the text of "a stream"`,
+		"{{ l|reverse }}":                                `the text of "a stream"`,
+		"{{ d.keys() }}":                                 `the text of "a stream"`,
+		"{{ s.upper }}":                                  `the text of "a method"`,
+		"{{ s.title }}":                                  `the function "title"`,
+		"{{ dict }}":                                     `the function "dict"`,
+		"{% set g = l|unique %}{{ g|list }}{{ g|list }}": `a second time`,
+		"{{ ('<'|safe) + '<' }}":                         `a string and a string with "+"`,
+		"{{ 'Σ'|lower }}":                                `the case of`,
+		"{% for x in l %}{{ loop.cycle }}{% endfor %}":   `of loop "cycle"`,
+		"{{ s|replace('a', 'b', 1, 2) }}":                `an argument of "replace"`,
 	} {
 		if _, _, err := Render([]byte(template), variables(t)); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: got %v, want a refusal of %s", template, err, name)
@@ -169,7 +215,7 @@ func TestLimits(t *testing.T) {
 		"equality": "{% set a = [1] %}{% set b = [1] %}" + strings.Repeat("{% set a = [a, a] %}{% set b = [b, b] %}", 60) + "{{ a == b }}",
 		"joining":  "{% set a = [1] %}" + strings.Repeat("{% set a = a + a %}", 60),
 		"replace":  large(15) + "{{ x|replace('x', x) }}",
-		"indent":   large(15) + "{{ x|replace('x', '\n\n')|indent(1000, true) }}",
+		"indent":   large(15) + "{{ x|replace('x', '\n\n')|indent(1000, true, true) }}",
 		"wide":     "{{ ''|indent(999999999, true) }}",
 		"join":     large(10) + "{{ range(100000)|join(x) }}",
 		"sort":     "{{ range(100000)|sort(reverse=true) }}",

@@ -61,19 +61,17 @@ func (l *lexer) pass(n int) {
 	l.at += n
 }
 
-const blank = " \t\n\r\v\f"
-
 // next lexes the text up to the next tag, and that tag.
 func (l *lexer) next() {
 	rest := l.src[l.at:]
 	end := nextTag(rest)
 	text := rest[:end]
 	if l.trim {
-		text = strings.TrimLeft(text, blank)
+		text = strings.TrimLeftFunc(text, isSpace)
 	}
 	l.trim = false
 	if strings.HasPrefix(rest[min(end+2, len(rest)):], "-") {
-		text = strings.TrimRight(text, blank)
+		text = strings.TrimRightFunc(text, isSpace)
 	}
 	l.emit(textToken, text)
 	l.pass(end)
@@ -129,10 +127,13 @@ func (l *lexer) trimAfter(sign byte) {
 // tagOf reports whether a block tag of only that word begins at pos, with the
 // sign before its end and where the text after it begins.
 func (l *lexer) tagOf(word string, pos int) (sign byte, after int, ok bool) {
-	s := strings.TrimLeft(strings.TrimLeft(l.src[pos+2:], "-+"), blank)
-	s, ok = strings.CutPrefix(s, word)
-	s = strings.TrimLeft(s, blank)
+	s := l.src[pos+2:]
 	if s != "" && (s[0] == '-' || s[0] == '+') {
+		s = s[1:]
+	}
+	s, ok = strings.CutPrefix(strings.TrimLeftFunc(s, isSpace), word)
+	s = strings.TrimLeftFunc(s, isSpace)
+	if s != "" && (s[0] == '-' || s[0] == '+' && word != "raw") {
 		sign, s = s[0], s[1:]
 	}
 	return sign, len(l.src) - len(s) + 2, ok && strings.HasPrefix(s, "%}")
@@ -152,10 +153,10 @@ func (l *lexer) raw(sign byte, start int) {
 		}
 		text := l.src[start:pos]
 		if sign == '-' {
-			text = strings.TrimLeft(text, blank)
+			text = strings.TrimLeftFunc(text, isSpace)
 		}
 		if l.src[pos+2] == '-' {
-			text = strings.TrimRight(text, blank)
+			text = strings.TrimRightFunc(text, isSpace)
 		}
 		l.emit(textToken, text)
 		l.pass(after - l.at)
@@ -172,10 +173,10 @@ func (l *lexer) tag(k kind, end string) {
 		l.pass(1)
 	}
 	for open := 0; ; {
-		rest := strings.TrimLeft(l.src[l.at:], blank)
+		rest := strings.TrimLeftFunc(l.src[l.at:], isSpace)
 		l.pass(len(l.src) - l.at - len(rest))
 		sign := byte(0)
-		if len(rest) > 2 && (rest[0] == '-' || rest[0] == '+') {
+		if len(rest) > 2 && (rest[0] == '-' || rest[0] == '+' && k == blockToken) {
 			sign = rest[0]
 		}
 		switch {
@@ -212,6 +213,9 @@ func (l *lexer) token(rest string) (opens int) {
 		}
 		for n < len(rest) && (isNameByte(rest[n]) || k == numberToken && numberGoesOn(rest, n)) {
 			n++
+		}
+		if k == nameToken && strings.IndexFunc(rest[:n], func(r rune) bool { return r > '~' }) >= 0 {
+			l.wrong("a name with other letters than ASCII has")
 		}
 		l.emit(k, rest[:n])
 		l.pass(n)
@@ -257,8 +261,21 @@ func (l *lexer) quoted(rest string) {
 			s = s[2:]
 			continue
 		}
+		digits := 1
+		for digits < min(len(s), 4) && s[digits] >= '0' && s[digits] <= '7' {
+			digits++
+		}
+		if digits > 1 { // Go wants three of them
+			n, _ := strconv.ParseUint(s[1:digits], 8, 16)
+			sb.WriteRune(rune(n))
+			s = s[digits:]
+			continue
+		}
 		r, _, tail, err := strconv.UnquoteChar(s, 0)
 		if err != nil { // Python leaves an escape that it does not know as it is
+			if strings.ContainsAny(s[1:2], "xuUN") {
+				l.wrong("an escape that is none")
+			}
 			r, tail = '\\', s[1:]
 		}
 		sb.WriteRune(r)

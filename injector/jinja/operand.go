@@ -31,7 +31,7 @@ func (m *machine) primary() any {
 	case opToken:
 		switch t.text {
 		case "(":
-			var v any = []any(nil)
+			var v any = tuple(nil)
 			if !m.is(")") {
 				v = m.list()
 			}
@@ -45,14 +45,14 @@ func (m *machine) primary() any {
 			}
 			return items
 		case "{":
-			d := map[string]any{}
+			d := &dict{values: map[string]any{}}
 			for !m.accept("}") {
 				k := m.expr()
 				m.expect(":")
 				v := m.expr()
 				m.separator("}")
 				if s, ok := k.(string); ok {
-					d[s] = v
+					d.set(s, v)
 				} else if !m.skip {
 					m.unsupported("a key that is", typeName(k))
 				}
@@ -74,15 +74,17 @@ func (m *machine) separator(end string) {
 
 func (m *machine) number(text string) any {
 	base := 10
-	if len(text) > 1 && text[0] == '0' && text[1] > '9' {
+	if len(text) > 1 && text[0] == '0' && text[1] > '9' && text[1]|0x20 != 'e' && text[1] != '_' {
 		base = 0
 	}
 	plain := strings.ReplaceAll(text, "_", "")
-	if n, err := strconv.ParseInt(plain, base, 64); err == nil {
+	n, err := strconv.ParseInt(plain, base, 64)
+	marks := strings.Contains(text, "__") || strings.HasSuffix(text, "_")
+	if err == nil && !marks && (base == 0 || n == 0 || text[0] != '0') {
 		return n
 	}
 	f, err := strconv.ParseFloat(plain, 64)
-	if err != nil || !strings.ContainsAny(plain, ".e") {
+	if err != nil || marks || base == 0 || !strings.ContainsAny(plain, ".eE") {
 		m.fail(text + " is no number")
 	}
 	return float(f)
@@ -91,13 +93,16 @@ func (m *machine) number(text string) any {
 func (m *machine) variable(name string) any {
 	for s := m.scope; s != nil; s = s.outer {
 		if v, ok := s.vars[name]; ok {
-			return v
+			return m.known(v)
 		}
 	}
-	if name == "range" {
+	switch name {
+	case "range":
 		return method{nil, name}
+	case "dict", "lipsum", "cycler", "joiner", "namespace", "self":
+		m.unsupported("the function", name)
 	}
-	return undefined(name)
+	return undefined{name: name}
 }
 
 // postfix evaluates attributes, subscripts and calls after v.
@@ -110,7 +115,9 @@ func (m *machine) postfix(v any) any {
 			case nameToken:
 				v = m.attribute(v, t.text)
 			case numberToken:
-				v = m.index(v, m.number(t.text))
+				for part := range strings.SplitSeq(t.text, ".") {
+					v = m.index(v, m.number(part))
+				}
 			default:
 				m.pos--
 				m.unexpected("a name")
@@ -128,16 +135,52 @@ func (m *machine) postfix(v any) any {
 	}
 }
 
-// attribute is v.name: a value of a mapping, or a method.
+// attribute is v.name: what Python has under that name, or else a value.
 func (m *machine) attribute(v any, name string) any {
 	if m.skip {
 		return nil
 	}
-	found := m.index(v, name)
-	if _, missing := found.(undefined); missing && isMethod(v, name) {
-		return method{v, name}
+	if fn, ok := m.member(v, name); ok {
+		return fn
 	}
-	return found
+	return m.index(v, name)
+}
+
+// member is what Python has under the name: a method, or something that is
+// refused.
+func (m *machine) member(v any, name string) (any, bool) {
+	_, isText := v.(string)
+	_, _, isMapping := mappingOf(v)
+	switch {
+	case isText && listed(stringMethods, name), isMapping && listed(mappingNames, name):
+		return method{v, name}, true
+	case listed(members(typeName(v)), name), strings.HasPrefix(name, "__"):
+		m.unsupported("the function", name)
+	}
+	return nil, false
+}
+
+// members are what Python has in a value of that kind, and this package has
+// not.
+func members(kind string) string {
+	const numeric = " as_integer_ratio bit_count bit_length conjugate denominator from_bytes fromhex hex imag is_integer numerator real to_bytes "
+	switch kind {
+	case "a string":
+		return stringMethods + "casefold center count encode expandtabs find format format_map index isalnum isalpha isascii isdecimal isdigit " +
+			"isidentifier islower isnumeric isprintable isspace istitle isupper ljust maketrans partition removeprefix removesuffix rfind rindex " +
+			"rjust rpartition rsplit splitlines swapcase title translate zfill striptags unescape "
+	case "a list":
+		return " append clear copy count extend index insert pop remove reverse sort "
+	case "a tuple":
+		return " count index "
+	case "a mapping":
+		return " clear copy fromkeys pop popitem setdefault update "
+	case "a number", "a boolean":
+		return numeric
+	case "a stream":
+		return " mapping isdisjoint start stop step count index send throw close gi_code gi_frame gi_running gi_suspended gi_yieldfrom "
+	}
+	return ""
 }
 
 // index is v[key].
@@ -145,26 +188,47 @@ func (m *machine) index(v, key any) any {
 	if m.skip {
 		return nil
 	}
-	if d, ok := v.(map[string]any); ok {
-		if s, ok := key.(string); ok {
-			if found, ok := d[s]; ok {
-				return found
-			}
+	s, isText := textOf(key)
+	i, whole, isNumber := toNumber(key)
+	if _, ok := v.(undefined); ok {
+		m.missingValue(v, nil)
+	}
+	if vars, ok := v.(loopVars); ok {
+		found, ok := vars[s]
+		if !ok {
+			m.unsupported("of loop", m.str(key))
 		}
-	} else if i, whole, _ := toNumber(key); whole && v != nil {
+		return found
+	}
+	switch v.(type) {
+	case method, markup:
+		m.unsupported("an attribute of", typeName(v))
+	}
+	_, values, isMapping := mappingOf(v)
+	_, isString := textOf(v)
+	_, isList := listOf(v)
+	lazy, isStream := v.(*stream)
+	switch {
+	case isMapping && isText:
+		if found, ok := values[s]; ok {
+			return m.known(found)
+		}
+	case isNumber && whole && (isString || isList || isStream && lazy.indexed):
 		items := m.elements(v)
 		m.spend(len(items) / 64)
 		if i < 0 {
 			i += float64(len(items))
 		}
 		if i >= 0 && i < float64(len(items)) {
-			return items[int(i)]
+			return m.known(items[int(i)])
 		}
 	}
-	if u, ok := v.(undefined); ok {
-		m.missingValue(u, "")
+	if isText {
+		if fn, ok := m.member(v, s); ok {
+			return fn
+		}
 	}
-	return undefined(m.str(key))
+	return undefined{name: m.str(key)}
 }
 
 // subscript is an index or a slice, after its opening bracket.
@@ -189,6 +253,11 @@ func (m *machine) subscript(v any) any {
 	case n == 0:
 		return m.index(v, bounds[0])
 	}
+	_, isText := v.(string)
+	_, isList := listOf(v)
+	if !isText && !isList {
+		m.unsupported("a slice of", typeName(v))
+	}
 	items := m.elements(v)
 	places := [2]int{0, len(items)}
 	for i, bound := range bounds {
@@ -201,8 +270,11 @@ func (m *machine) subscript(v any) any {
 		}
 	}
 	items = items[places[0]:max(places[0], places[1])]
-	if _, ok := v.(string); ok {
+	if isText {
 		return m.joined(items, "")
+	}
+	if _, ok := v.(tuple); ok {
+		return tuple(items)
 	}
 	return items
 }

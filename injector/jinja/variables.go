@@ -11,13 +11,7 @@ import (
 // too, and a key with an operator in it, such as "local-ipv4" or "v1.0", has a
 // second name with "_" instead. data is not changed.
 func Variables(data map[string]any) map[string]any {
-	out := withAliases(data, 0)
-	for _, k := range slices.Sorted(maps.Keys(data)) {
-		if version, ok := out[k].(map[string]any); ok && isVersion(k) {
-			maps.Copy(out, version)
-		}
-	}
-	return out
+	return withAliases(data, 0).values
 }
 
 // isVersion recognises "v1".
@@ -26,20 +20,31 @@ func isVersion(key string) bool {
 	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-func withAliases(data map[string]any, depth int) map[string]any {
-	out := make(map[string]any, len(data))
-	for _, k := range slices.Sorted(maps.Keys(data)) {
+// withAliases gives each key's value a second name right behind it, which is
+// the order in which cloud-init's templates go through a mapping.
+func withAliases(data map[string]any, depth int) *dict {
+	out := &dict{values: make(map[string]any, len(data))}
+	for _, k := range sortedKeys(data) {
 		v := data[k]
 		if m, ok := v.(map[string]any); ok && depth < MaxDepth {
-			v = withAliases(m, depth+1)
+			below := withAliases(m, depth+1)
+			v = below
+			out.set(k, v)
+			if isVersion(k) {
+				for _, name := range below.keys {
+					out.set(name, below.values[name])
+				}
+			}
 		}
-		out[k] = v
+		out.set(k, v)
 		if alias := aliasOf(k); alias != k {
-			out[alias] = v
+			out.set(alias, v)
 		}
 	}
 	return out
 }
+
+func sortedKeys(d map[string]any) []string { return slices.Sorted(maps.Keys(d)) }
 
 // aliasOf puts "_" in the place of each operator.
 func aliasOf(key string) string {
