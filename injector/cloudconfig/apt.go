@@ -17,7 +17,7 @@ func apt(b *builder) {
 	}
 	aptConf(b, v)
 	if text := v.Get("sources_list").Scalar(); text != "" {
-		b.step(&plan.Step{
+		b.guarded(&plan.Step{
 			Kind: plan.File, Path: "/etc/apt/sources.list", Mode: 0o644,
 			Body: []byte(b.aptVariables(v, text)), Why: v.Get("sources_list").why("apt"),
 		})
@@ -44,13 +44,13 @@ func aptConf(b *builder, v *Value) {
 		}
 	}
 	if proxies.Len() > 0 {
-		b.step(&plan.Step{
+		b.guarded(&plan.Step{
 			Kind: plan.File, Path: "/etc/apt/apt.conf.d/90cloud-init-aptproxy", Mode: 0o644,
 			Body: []byte(proxies.String()), Why: v.why("apt"),
 		})
 	}
 	if conf := v.Get("conf").Scalar(); conf != "" {
-		b.step(&plan.Step{
+		b.guarded(&plan.Step{
 			Kind: plan.File, Path: "/etc/apt/apt.conf.d/94cloud-init-config", Mode: 0o644,
 			Body: []byte("# Written by boothook from cloud-config.\n" + conf), Why: v.Get("conf").why("apt"),
 		})
@@ -84,7 +84,7 @@ func aptSource(b *builder, apt *Value, e Entry) {
 		b.fail(e.Value.Get("source"), "apt: source %s: a ppa has to be looked up, which boothook does not", name)
 		return
 	}
-	b.step(&plan.Step{
+	b.guarded(&plan.Step{
 		Kind: plan.File, Path: "/etc/apt/sources.list.d/" + name + ".list", Mode: 0o644,
 		Body:   []byte(strings.ReplaceAll(b.aptVariables(apt, source), "$KEY_FILE", keyFile) + "\n"),
 		Append: e.Value.Get("append").Truth(true), Why: why,

@@ -39,6 +39,28 @@ func zypperRepos(b *builder) {
 	}
 }
 
+// guarded plans a file that only root may read if there is a password in it,
+// and that is shown nowhere then. cloud-init leaves it to everybody; package
+// managers need it as root alone, and as somebody else warn at most.
+func (b *builder) guarded(s *plan.Step) {
+	text := string(s.Body)
+	for rest := text; ; {
+		_, after, found := strings.Cut(rest, "://")
+		if !found {
+			break
+		}
+		user, _, _ := strings.Cut(after, "/")
+		if strings.Contains(user, "@") {
+			s.Mode, s.Secret = 0o600, true
+		}
+		rest = after
+	}
+	if strings.Contains(strings.ToLower(text), "password") {
+		s.Mode, s.Secret = 0o600, true
+	}
+	b.step(s)
+}
+
 func repoID(s string) string { return strings.NewReplacer(" ", "-", "/", "-", "\n", "-").Replace(s) }
 
 // repo writes a repository in the form of an INI file, keys in their order.
@@ -54,7 +76,7 @@ func (b *builder) repo(file, id string, e Entry) {
 		}
 		s.WriteString(kv.Key.Scalar() + " = " + repoValue(kv.Value) + "\n")
 	}
-	b.step(&plan.Step{Kind: plan.File, Path: file, Body: []byte(s.String()), Mode: 0o644, Why: e.Key.why("repositories")})
+	b.guarded(&plan.Step{Kind: plan.File, Path: file, Body: []byte(s.String()), Mode: 0o644, Why: e.Key.why("repositories")})
 }
 
 // repoValue writes booleans as 0 and 1 and lists on lines of their own.
@@ -103,7 +125,7 @@ func apkRepos(b *builder) {
 	for i := range lines {
 		lines[i] = oneLine(lines[i])
 	}
-	b.step(&plan.Step{
+	b.guarded(&plan.Step{
 		Kind: plan.File, Path: "/etc/apk/repositories", Mode: 0o644,
 		Body: []byte("# Written by boothook from cloud-config.\n" + strings.Join(lines, "\n") + "\n"), Why: v.why("apk_repos"),
 	})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"boothook/netboot/instance"
 )
 
 var errIndentedComment = errors.New(`include: a comment has to begin its line: an indented "#" begins an address`)
@@ -62,7 +64,7 @@ func (d *decoder) include(body []byte, src source) {
 
 // expand decodes the document at one address, or asks for it.
 func (d *decoder) expand(a address, src source) {
-	shown := WithoutSecrets(a.url)
+	shown := instance.Redact(a.url)
 	switch {
 	case strings.HasPrefix(a.url, "#"):
 		d.problem(src, "", a.line, errIndentedComment, false)
@@ -86,21 +88,4 @@ func (d *decoder) expand(a address, src source) {
 	default:
 		d.document(answer.Body, source{origin: shown, chain: append(slices.Clip(src.chain), a.url)})
 	}
-}
-
-// WithoutSecrets is a URL as it may be shown: without user, password and
-// query, where pre-signed addresses keep their signature.
-func WithoutSecrets(url string) string {
-	url, _, query := strings.Cut(url, "?")
-	if scheme, rest, ok := strings.Cut(url, "://"); ok {
-		host, path, slash := strings.Cut(rest, "/")
-		url = scheme + "://" + host[strings.LastIndexByte(host, '@')+1:]
-		if slash {
-			url += "/" + path
-		}
-	}
-	if query {
-		url += "?…"
-	}
-	return url
 }

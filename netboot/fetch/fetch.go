@@ -23,6 +23,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"boothook/netboot/instance"
 )
 
 // The bounds of the client.
@@ -163,7 +165,7 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 	}
 	resp, err := c.retry(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", strings.ToLower(req.Method), Redact(req.URL), err)
+		return nil, fmt.Errorf("%s %s: %w", strings.ToLower(req.Method), instance.Redact(req.URL), err)
 	}
 	return resp, nil
 }
@@ -174,7 +176,7 @@ func (c *Client) Get(ctx context.Context, rawURL string) ([]byte, error) {
 	if u, err := url.Parse(strings.TrimSpace(rawURL)); err == nil && u.Scheme == "tftp" && c.cfg.Packet != nil {
 		body, err := c.tftp(ctx, u)
 		if err != nil {
-			return nil, fmt.Errorf("get %s: %w", Redact(rawURL), err)
+			return nil, fmt.Errorf("get %s: %w", instance.Redact(rawURL), err)
 		}
 		return body, nil
 	}
@@ -315,7 +317,7 @@ func redirected(from *url.URL, location string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRedirect, err)
 	}
 	if from.Scheme == "https" && to.Scheme != "https" {
-		return nil, fmt.Errorf("%w: from https to %s", ErrRedirect, Redact(to.String()))
+		return nil, fmt.Errorf("%w: from https to %s", ErrRedirect, instance.Redact(to.String()))
 	}
 	return to, nil
 }
@@ -347,18 +349,4 @@ func address(u *url.URL) string {
 func basicAuth(u *url.Userinfo) string {
 	password, _ := u.Password()
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password))
-}
-
-// Redact gives an address fit for a message: without user, password, query
-// and fragment.
-func Redact(raw string) string {
-	u, err := url.Parse(strings.TrimSpace(raw))
-	if err != nil {
-		return "(an address that cannot be read)"
-	}
-	u.User, u.RawQuery, u.Fragment, u.RawFragment, u.ForceQuery = nil, "", "", "", false
-	if u.Opaque != "" {
-		return u.Scheme + ":…"
-	}
-	return u.String()
 }

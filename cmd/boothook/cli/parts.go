@@ -14,6 +14,7 @@ import (
 
 	"boothook/cmd/boothook/includes"
 	"boothook/injector/userdata"
+	"boothook/netboot/instance"
 )
 
 const partsHelp = `List the parts of the user-data in FILE, as boothook and cloud-init tell them
@@ -126,7 +127,7 @@ func listParts(decoded userdata.Decoded) partList {
 		list.Errors = append(list.Errors, p.String())
 	}
 	for _, w := range decoded.Wants {
-		list.Errors = append(list.Errors, fmt.Sprintf("%s: line %d: include: %s was not fetched", w.Origin, w.Line, userdata.WithoutSecrets(w.URL)))
+		list.Errors = append(list.Errors, fmt.Sprintf("%s: line %d: include: %s was not fetched", w.Origin, w.Line, instance.Redact(w.URL)))
 	}
 	return list
 }
