@@ -1,10 +1,9 @@
 package injector
 
 import (
-	"strings"
-
 	"golang.org/x/sys/unix"
 
+	"boothook/injector/cloudconfig"
 	"boothook/injector/jinja"
 	"boothook/injector/plan"
 	"boothook/netboot/instance"
@@ -13,7 +12,7 @@ import (
 // variables are what templates see: the standardised instance data under v1
 // and the source's own under ds, as cloud-init documents them.
 func variables(inst *instance.Instance, facts *plan.Facts) map[string]any {
-	short, _, _ := strings.Cut(inst.Hostname, ".")
+	short, _, _ := cloudconfig.HostNames(inst.Hostname) // a name that is none is the plan's to report
 	keys := make([]any, len(inst.PublicKeys))
 	for i, k := range inst.PublicKeys {
 		keys[i] = k

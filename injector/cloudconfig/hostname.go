@@ -1,14 +1,19 @@
 package cloudconfig
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
 	"boothook/injector/plan"
 )
 
-// maxHostname is the kernel's limit in bytes (HOST_NAME_MAX).
-const maxHostname = 64
+// maxHostname is the kernel's limit in bytes (HOST_NAME_MAX), maxFullName that
+// of DNS.
+const (
+	maxHostname = 64
+	maxFullName = 253
+)
 
 // setHostname plans /etc/hostname and the kernel's name.
 func setHostname(b *builder) {
@@ -16,6 +21,10 @@ func setHostname(b *builder) {
 		return
 	}
 	names, why := b.names()
+	if names.bad != nil {
+		b.fail(names.from, "%v", names.bad)
+		return
+	}
 	name := names.short
 	if name == "" || names.full != "" && b.cfg.Get("prefer_fqdn_over_hostname").Truth(b.prefersFull()) {
 		name = names.full
@@ -34,6 +43,8 @@ func setHostname(b *builder) {
 type names struct {
 	short, full string
 	from        *Value
+	// bad says why what the metadata say is no name.
+	bad error
 }
 
 // names finds them as cloud-init does: fqdn, then hostname, then what the
@@ -41,33 +52,51 @@ type names struct {
 func (b *builder) names() (names, plan.Why) {
 	fqdn, hostname := b.cfg.Get("fqdn"), b.cfg.Get("hostname")
 	if full := b.str("fqdn", fqdn); full != "" {
-		n := names{full: full, from: fqdn}
-		n.short, _, _ = strings.Cut(full, ".")
+		n := said(full, fqdn)
 		if h := b.str("hostname", hostname); h != "" {
 			n.short, n.from = h, hostname
 		}
 		return n, n.from.why("fqdn")
 	}
 	if h := b.str("hostname", hostname); h != "" {
-		short, domain, _ := strings.Cut(h, ".")
-		if domain != "" && short != "" {
-			return names{short, h, hostname}, hostname.why("hostname")
-		}
-		n := names{short: h, from: hostname}
-		if _, domain, _ := strings.Cut(b.Instance.Hostname, "."); domain != "" {
-			n.full = h + "." + domain
+		n := said(h, hostname)
+		if !strings.Contains(h, ".") {
+			n.full = ""
+			if _, full, _ := HostNames(b.Instance.Hostname); strings.Contains(full, ".") {
+				n.full = h + full[strings.IndexByte(full, '.'):]
+			}
 		}
 		return n, hostname.why("hostname")
 	}
 	n := names{from: &Value{Pos: Pos{Origin: "meta-data"}}}
-	if h := b.Instance.Hostname; isAddress(h) {
-		// Some clouds give the address for a name; cloud-init's LP 475354.
-		n.short = "ip-" + strings.NewReplacer(".", "-", ":", "-").Replace(h)
-	} else if h != "" {
-		n.short, _, _ = strings.Cut(h, ".")
-		n.full = h
+	if h := b.Instance.Hostname; h != "" {
+		n.short, n.full, n.bad = HostNames(h)
 	}
 	return n, plan.Why{Part: "meta-data", Key: "hostname"}
+}
+
+// said is what the configuration says the name is.
+func said(name string, from *Value) names {
+	n := names{from: from}
+	if n.short, n.full, n.bad = HostNames(name); isAddress(name) {
+		n.bad = fmt.Errorf("%q is an address and no hostname", name)
+	}
+	return n
+}
+
+// HostNames gives the short and the full name that a source's name for the
+// machine stands for. An address gives a name made of it and no full one, as
+// with some clouds (cloud-init's LP 475354). What is no name as a whole gives
+// none: its part before the first dot could be anything.
+func HostNames(name string) (short, full string, err error) {
+	if isAddress(name) {
+		return "ip-" + strings.NewReplacer(".", "-", ":", "-").Replace(name), "", nil
+	}
+	short, _, _ = strings.Cut(name, ".")
+	if len(name) > maxFullName || !validHostname(short) || !isName(name) || strings.Trim(name, "0123456789.") == "" {
+		return "", "", fmt.Errorf("%q is not a hostname: letters, digits, dots and hyphens, at most %d before the first dot", name[:min(len(name), maxFullName)], maxHostname)
+	}
+	return short, name, nil
 }
 
 // prefersFull is the default of the Red Hat family.
@@ -81,7 +110,11 @@ func (b *builder) prefersFull() bool {
 }
 
 func validHostname(s string) bool {
-	if s == "" || len(s) > maxHostname || s[0] == '-' || s[0] == '.' {
+	return len(s) <= maxHostname && isName(s)
+}
+
+func isName(s string) bool {
+	if s == "" || s[0] == '-' || s[0] == '.' {
 		return false
 	}
 	for _, c := range s {

@@ -49,6 +49,9 @@ func parseGCE(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	fqdn := got.text(gceHostname)
 	// The names are long, and Google asks for the short ones.
 	short, _, _ := strings.Cut(fqdn, ".")
+	if strings.Trim(fqdn, "0123456789.") == "" || strings.ContainsAny(fqdn, " \t") {
+		short = fqdn // an address, or no name at all
+	}
 	zone := path.Base("/" + got.text(gceZone))
 	in := &instance.Instance{
 		ID:       got.text(gceID),
