@@ -130,7 +130,7 @@ func (x *Index) depLine(line string) error {
 	if !ok {
 		return errors.New("no colon")
 	}
-	if file == "" || file[0] == '/' || strings.Contains(file, "..") {
+	if file == "" || file[0] == '/' || slices.Contains(strings.Split(file, "/"), "..") {
 		return fmt.Errorf("path %q leaves the directory", file)
 	}
 	name := Name(file)

@@ -14,7 +14,7 @@ func timezone(b *builder) {
 	if zone == "" {
 		return
 	}
-	if path.IsAbs(zone) || path.Clean(zone) != zone || strings.HasPrefix(zone, "..") {
+	if path.IsAbs(zone) || path.Clean(zone) != zone || zone == ".." || strings.HasPrefix(zone, "../") {
 		b.fail(v, "timezone must be a name such as Europe/Paris")
 		return
 	}

@@ -106,6 +106,40 @@ func FuzzUserOptions(f *testing.F) {
 	})
 }
 
+// FuzzRouterAdvertisement takes what a router sends (RFC 4861 §4.2) apart as
+// the kernel does, which hands on the options that are for others one at a
+// time (net/ipv6/ndisc.c, ndisc_ra_useropt).
+func FuzzRouterAdvertisement(f *testing.F) {
+	const header = "\x86\x00\x00\x00\x40\xc0\x07\x08\x00\x00\x00\x00\x00\x00\x00\x00"
+	f.Add([]byte(header + "\x01\x01\x02\x00\x00\x00\x00\x01" + rdnss + dnssl))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if len(packet) < len(header) {
+			return
+		}
+		for opts := packet[len(header):]; len(opts) >= 8; {
+			size := 8 * int(opts[1])
+			if size == 0 || size > len(opts) {
+				return // the kernel drops such a packet
+			}
+			index, dns, search := userOptions(userOption(string(opts[:size])))
+			if index != 7 || len(dns) > maxServers || len(search) > maxSearch || opts[0] != optionRDNSS && len(dns) > 0 || opts[0] != optionDNSSL && len(search) > 0 {
+				t.Errorf("link %d, %v, %q of option %d", index, dns, search, opts[0])
+			}
+			for _, a := range dns {
+				if !a.IsValid() || a.IsMulticast() || a.IsUnspecified() {
+					t.Errorf("name server %v", a)
+				}
+			}
+			for _, s := range search {
+				if s == "" || hostName(s) != s {
+					t.Errorf("search domain %q", s)
+				}
+			}
+			opts = opts[size:]
+		}
+	})
+}
+
 func TestLinkLocalPrefix(t *testing.T) {
 	seen := map[netip.Prefix]bool{}
 	for i := range 256 {
