@@ -79,6 +79,14 @@ func (n *network) leased(l nic.Lease) {
 	n.lock.Unlock()
 }
 
+// panics counts the messages of the network that decoding panicked on.
+func (n *network) panics() int {
+	if n.nics == nil {
+		return 0
+	}
+	return n.nics.Panics()
+}
+
 // leave leaves the network as it was found. Where the root is to keep it, the
 // leases are handed over, in the forms that the root's daemons read, in the
 // directory run.

@@ -17,6 +17,8 @@ type NICs interface {
 	Restore() error
 	// Stop ends the work and leaves the network as it is.
 	Stop()
+	// Panics counts the messages on which decoding panicked; see nic.Manager.
+	Panics() int
 }
 
 // Raise begins to load drivers and to lease addresses, and returns at once.

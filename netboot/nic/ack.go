@@ -10,31 +10,30 @@ import (
 	"strings"
 	"time"
 
+	"boothook/netboot/nic/dhcp"
+
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
-// Bounds on what one ACK may ask for. A hostile server stays within them or is cut short.
+// Bounds on what one message may ask for; what goes beyond them is ignored.
 const (
 	maxServers = 6   // name servers; resolv.conf(5) uses three
 	maxSearch  = 6   // search domains, as in resolv.conf(5)
 	maxRoutes  = 64  // routes of option 121
 	maxName    = 253 // bytes of a host name (RFC 1035)
-	minMTU     = 576 // bytes every IPv4 host must take (RFC 791); less only hurts
+	minMTU     = 576 // bytes every IPv4 host must take (RFC 791); a smaller one is ignored
 )
-
-// optionMSRoutes is Microsoft's older number for option 121, same content.
-const optionMSRoutes = dhcpv4.GenericOptionCode(249)
 
 // errBadLease marks an offer or ACK that no host could use.
 var errBadLease = errors.New("unusable lease")
 
-// leaseFromACK reads an ACK (or an OFFER, which has the same form). It is
-// pure: what the link is called and when it happened is the caller's to add.
-// Option 121 overrides option 3 (RFC 3442).
-func leaseFromACK(ack *dhcpv4.DHCPv4) (Lease, error) {
-	addr, ok := addr4(ack.YourIPAddr)
-	if !ok || !addr.IsGlobalUnicast() && !addr.IsLinkLocalUnicast() {
-		return Lease{}, fmt.Errorf("%w: address %v", errBadLease, ack.YourIPAddr)
+// leaseFromACK reads an ACK (or an OFFER, which has the same form), and says
+// what of it is ignored. It is pure: the link's name and the time are the
+// caller's to add. Option 121 overrides option 3 (RFC 3442).
+func leaseFromACK(ack *dhcpv4.DHCPv4) (l Lease, ignored []string, err error) {
+	addr, ok := netip.AddrFromSlice(ack.YourIPAddr.To4())
+	if !ok || !addr.IsGlobalUnicast() && !addr.IsLinkLocalUnicast() || addr.As4()[0] == 0 {
+		return Lease{}, nil, fmt.Errorf("%w: address %v", errBadLease, ack.YourIPAddr)
 	}
 	mask := ack.SubnetMask()
 	if mask == nil {
@@ -42,12 +41,11 @@ func leaseFromACK(ack *dhcpv4.DHCPv4) (Lease, error) {
 	}
 	bits, size := mask.Size()
 	if size != 32 || bits == 0 {
-		return Lease{}, fmt.Errorf("%w: netmask %v", errBadLease, mask)
+		return Lease{}, nil, fmt.Errorf("%w: netmask %v", errBadLease, mask)
 	}
-	l := Lease{
+	l = Lease{
 		By:       ByDHCP4,
 		Prefix:   netip.PrefixFrom(addr, bits),
-		DNS:      addrs4(ack.DNS(), maxServers),
 		Search:   searchDomains(ack),
 		Hostname: hostName(ack.HostName()),
 		MTU:      mtu(ack),
@@ -57,67 +55,67 @@ func leaseFromACK(ack *dhcpv4.DHCPv4) (Lease, error) {
 	for code, value := range ack.Options {
 		l.Options[code] = value
 	}
-	l.ServerID, _ = addr4(ack.ServerIdentifier())
-	l.Routes = routes4(ack)
-	for _, r := range l.Routes {
-		if r.Dst.Bits() == 0 {
-			l.Gateway = r.Via
-			break
-		}
+	f := filter{own: l.Prefix}
+	if server := addrs4(ack.ServerIdentifier()); len(server) == 1 && isOtherHost(server[0], l.Prefix) {
+		l.ServerID = server[0]
 	}
-	return l, nil
+	l.DNS = f.servers(addrs4(ack.DNS()...))
+	l.Routes = routes4(ack, &f)
+	l.Gateway = defaultGateway(l.Routes)
+	return l, f.ignored, nil
 }
 
 // routes4 gives the routes that an ACK asks for, those over the link itself
-// first, because the gateways of the others may be found through them.
-func routes4(ack *dhcpv4.DHCPv4) []Route {
+// first, because the routers of the others may be found through them.
+func routes4(ack *dhcpv4.DHCPv4, f *filter) []Route {
 	classless := ack.ClasslessStaticRoute()
 	if classless == nil {
 		var rs dhcpv4.Routes
-		if rs.FromBytes(ack.GetOneOption(optionMSRoutes)) == nil {
+		if rs.FromBytes(ack.GetOneOption(dhcp.OptionMSRoutes)) == nil {
 			classless = rs
 		}
 	}
-	if len(classless) == 0 {
-		if gws := addrs4(ack.Router(), 1); len(gws) == 1 {
-			return []Route{{Dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Via: gws[0]}}
-		}
-		return nil
-	}
-	var onLink, via []Route
-	for _, r := range classless[:min(len(classless), maxRoutes)] {
+	var routes []Route
+	for _, r := range classless {
 		bits, _ := r.Dest.Mask.Size()
 		dst, ok := netip.AddrFromSlice(r.Dest.IP)
 		if !ok {
 			continue
 		}
 		route := Route{Dst: netip.PrefixFrom(dst, bits).Masked()}
-		if gw, ok := addr4(r.Router); ok && isUnicast(gw) {
-			route.Via = gw
-			via = append(via, route)
-		} else if r.Router.IsUnspecified() {
-			onLink = append(onLink, route)
+		if via := addrs4(r.Router); len(via) == 1 && !via[0].IsUnspecified() { // 0.0.0.0: over the link
+			route.Via = via[0]
+		}
+		routes = append(routes, route)
+	}
+	if len(routes) == 0 {
+		// Of several routers the first that can be one.
+		for _, via := range addrs4(ack.Router()...) {
+			if isOtherHost(via, f.own) {
+				routes = append(routes, Route{Dst: defaultDst(via), Via: via})
+				break
+			}
+			f.ignore("router " + via.String() + ": not the address of another host")
 		}
 	}
-	return append(onLink, via...)
+	routes = f.routes(routes)
+	slices.SortStableFunc(routes, func(a, b Route) int {
+		switch {
+		case a.Via.IsValid() == b.Via.IsValid():
+			return 0
+		case b.Via.IsValid():
+			return -1
+		}
+		return 1
+	})
+	return routes
 }
 
-func addr4(ip net.IP) (netip.Addr, bool) {
-	a, ok := netip.AddrFromSlice(ip.To4())
-	return a, ok && a.IsValid() && !a.IsUnspecified()
-}
-
-// isUnicast says whether a host can have the address: a gateway or a name server.
-func isUnicast(a netip.Addr) bool {
-	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// addrs4 gives the first limit addresses that hosts can have, without repetition.
-func addrs4(ips []net.IP, limit int) []netip.Addr {
+// addrs4 gives addresses as package netip has them.
+func addrs4(ips ...net.IP) []netip.Addr {
 	var out []netip.Addr
 	for _, ip := range ips {
-		a, ok := addr4(ip)
-		if ok && isUnicast(a) && len(out) < limit && !slices.Contains(out, a) {
+		if a, ok := netip.AddrFromSlice(ip.To4()); ok {
 			out = append(out, a)
 		}
 	}
@@ -137,8 +135,8 @@ func searchDomains(ack *dhcpv4.DHCPv4) []string {
 	return cleanSearch(names)
 }
 
-// hostName gives s if it is made of the characters of a host name, else "":
-// what a server sends ends up in files whose lines it must not write.
+// hostName gives s if it is made of the characters of a host name, else "": it
+// is written into files, to which a server must not add lines of its own.
 func hostName(s string) string {
 	s = strings.TrimRight(strings.TrimRight(s, "\x00"), ".")
 	if len(s) > maxName {

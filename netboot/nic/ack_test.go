@@ -43,6 +43,7 @@ func TestLeaseFromACK(t *testing.T) {
 		addr    string
 		options map[uint8]string
 		want    Lease
+		ignored int // how many lines say what is left out
 	}{{
 		name: "plain", addr: "10.0.0.5",
 		options: map[uint8]string{1: "\xff\xff\xff\x00", 3: "\x0a\x00\x00\x01\x0a\x00\x00\x02", 54: "\x0a\x00\x00\x01", 51: "\x00\x00\x0e\x10",
@@ -72,15 +73,29 @@ func TestLeaseFromACK(t *testing.T) {
 		name: "nonsense is left out", addr: "10.0.0.5",
 		options: map[uint8]string{1: "\xff\x00\x00\x00", 3: "\xff\xff\xff\xff", 6: "\xe0\x00\x00\x01\x00\x00\x00\x00", 12: "a\nnameserver 6.6.6.6",
 			15: "x;y", 26: "\x00\x44", 51: "\xff\xff\xff\xff", 121: "\x21\x0a"},
-		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/8")},
+		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/8")}, ignored: 3,
+	}, {
+		name: "what no other host can be", addr: "10.0.0.5",
+		options: map[uint8]string{1: "\xff\xff\xff\x00", 3: "\x7f\x00\x00\x01" + "\x0a\x00\x00\x05" + "\x0a\x00\x00\xff" + "\x0a\x00\x00\x01", 54: "\x7f\x00\x00\x01",
+			6: "\x7f\x00\x00\x35" + "\x0a\x00\x00\x05" + "\x0a\x00\x00\x00" + "\x08\x08\x08\x08" + "\x08\x08\x08\x08"},
+		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), Gateway: netip.MustParseAddr("10.0.0.1"), Routes: []Route{route(any4, "10.0.0.1")},
+			DNS: []netip.Addr{netip.MustParseAddr("8.8.8.8")}}, ignored: 6,
+	}, {
+		name: "too much", addr: "10.0.0.5",
+		options: map[uint8]string{1: "\xff\xff\xff\x00", 6: "\x01\x00\x00\x01\x01\x00\x00\x02\x01\x00\x00\x03\x01\x00\x00\x04\x01\x00\x00\x05\x01\x00\x00\x06\x01\x00\x00\x07"},
+		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), DNS: []netip.Addr{netip.MustParseAddr("1.0.0.1"), netip.MustParseAddr("1.0.0.2"),
+			netip.MustParseAddr("1.0.0.3"), netip.MustParseAddr("1.0.0.4"), netip.MustParseAddr("1.0.0.5"), netip.MustParseAddr("1.0.0.6")}}, ignored: 1,
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := leaseFromACK(ack(tt.addr, tt.options))
+			got, ignored, err := leaseFromACK(ack(tt.addr, tt.options))
 			if err != nil {
 				t.Fatal(err)
 			}
 			got.Options = nil
 			tt.want.By = ByDHCP4
+			if len(ignored) != tt.ignored {
+				t.Errorf("ignored %q", ignored)
+			}
 			if diff := cmp.Diff(tt.want, got, sameAddr, samePrefix); diff != "" {
 				t.Errorf("lease (-want +got):\n%s", diff)
 			}
@@ -92,8 +107,9 @@ func TestLeaseFromBadACK(t *testing.T) {
 	for addr, mask := range map[string]string{
 		"0.0.0.0": "\xff\xff\xff\x00", "127.0.0.1": "\xff\x00\x00\x00", "224.0.0.1": "\xff\xff\xff\x00", "255.255.255.255": "\xff\xff\xff\x00",
 		"10.0.0.1": "\x00\x00\x00\x00", "10.0.0.2": "\xff\x00\xff\x00",
+		"0.0.0.9": "\xff\xff\xff\x00",
 	} {
-		if l, err := leaseFromACK(ack(addr, map[uint8]string{1: mask})); !errors.Is(err, errBadLease) {
+		if l, _, err := leaseFromACK(ack(addr, map[uint8]string{1: mask})); !errors.Is(err, errBadLease) {
 			t.Errorf("%s mask %x: lease %v, error %v", addr, mask, l.Prefix, err)
 		}
 	}
@@ -109,16 +125,29 @@ func FuzzACK(f *testing.F) {
 		if err != nil {
 			return
 		}
-		l, err := leaseFromACK(m)
+		l, ignored, err := leaseFromACK(m)
 		if err != nil {
 			return
 		}
 		if !l.Prefix.IsValid() || len(l.Routes) > maxRoutes || len(l.DNS) > maxServers || len(l.Search) > maxSearch || l.MTU != 0 && l.MTU < minMTU {
 			t.Errorf("lease out of bounds: %+v", l)
 		}
+		if len(ignored) > maxIgnored+1 {
+			t.Errorf("%d lines of what is ignored", len(ignored))
+		}
+		seen := map[netip.Prefix]bool{}
 		for _, r := range l.Routes {
-			if !r.Dst.IsValid() || r.Dst != r.Dst.Masked() {
-				t.Errorf("route to %v", r.Dst)
+			if !r.Dst.IsValid() || r.Dst != r.Dst.Masked() || r.Via.IsValid() && !isOtherHost(r.Via, l.Prefix) || seen[r.Dst] {
+				t.Errorf("%v on %v", r, l.Prefix)
+			}
+			seen[r.Dst] = true
+		}
+		if l.Gateway != defaultGateway(l.Routes) {
+			t.Errorf("gateway %v with %v", l.Gateway, l.Routes)
+		}
+		for _, a := range l.DNS {
+			if !isOtherHost(a, l.Prefix) {
+				t.Errorf("name server %v on %v", a, l.Prefix)
 			}
 		}
 		dns, search := resolvConf(l.ResolvConf())

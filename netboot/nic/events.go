@@ -2,7 +2,6 @@ package nic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"boothook/netboot/rtnl"
@@ -12,7 +11,7 @@ import (
 
 // list considers every link there is.
 func (m *Manager) list() error {
-	links, err := m.conn.Links()
+	links, err := m.machine.netlink.Links()
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}
@@ -22,18 +21,19 @@ func (m *Manager) list() error {
 	return nil
 }
 
-// watch is the event loop. Events are hints: what they are about is looked at
-// anew, so that one that is lost or stands for an older state does no harm.
+// watch is the event loop. An event is taken as a hint: the workers read anew
+// what it is about, so that one that is lost or describes an older state does
+// no harm.
 func (m *Manager) watch() {
 	defer m.workers.Done()
 	for m.ctx.Err() == nil {
-		msgs, err := m.events.Receive()
+		list, err := m.machine.events.Receive()
 		switch {
 		case isOverrun(err):
 			if err := m.list(); err != nil {
 				m.opts.Log(err.Error())
 			}
-			m.poke(0)
+			m.recheck(0)
 			continue
 		case err != nil:
 			if m.ctx.Err() == nil {
@@ -41,45 +41,37 @@ func (m *Manager) watch() {
 			}
 			return
 		}
-		for _, msg := range msgs {
-			m.event(msg.Type, msg.Data)
+		for i := range list {
+			m.event(&list[i])
 		}
 	}
 }
 
-// event handles one message of the kernel.
-func (m *Manager) event(kind uint16, data []byte) {
-	switch kind {
+// event handles one event of the kernel.
+func (m *Manager) event(e *rtnl.Event) {
+	switch e.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		l, err := rtnl.ParseLink(data)
 		switch {
-		case err != nil:
-			m.opts.Log("link event: " + err.Error())
-		case l.Family != unix.AF_UNSPEC: // the link as a bridge's port, or as IPv6 sees it
-			m.poke(l.Index)
-		case kind == unix.RTM_DELLINK:
-			m.forget(l.Index)
+		case e.Link.Family != unix.AF_UNSPEC: // the link as a bridge's port, or as IPv6 sees it
+			m.recheck(e.Index)
+		case e.Type == unix.RTM_DELLINK:
+			m.forget(e.Index)
 		default:
-			m.consider(l)
+			m.consider(e.Link)
 		}
-	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		if index := rtnl.AddrIndex(data); index != 0 {
-			m.poke(index)
-		}
-	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		m.poke(0)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		m.recheck(e.Index)
 	case unix.RTM_NEWNDUSEROPT:
-		index, dns, search := userOptions(data)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if l := m.links[index]; l != nil {
-			l.announce(dns, search)
+		if l := m.links[e.Index]; l != nil {
+			l.announce(namesOf(e.Options))
 		}
 	}
 }
 
-// poke has a link's worker look again, or with 0 every link's.
-func (m *Manager) poke(index int) {
+// recheck has a link's worker look again, or with 0 every link's.
+func (m *Manager) recheck(index int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, l := range m.links {
@@ -102,11 +94,11 @@ func (m *Manager) consider(a *rtnl.Link) {
 		return
 	}
 	if len(m.links) >= maxLinks {
-		m.opts.Log(fmt.Sprintf("%s: left dark, %d links are enough", a.Name, maxLinks))
+		m.opts.Log(fmt.Sprintf("%s: not used, %d links are in use", a.Name, maxLinks))
 		return
 	}
 	ctx, stop := context.WithCancel(m.ctx)
-	l := &link{index: a.Index, stop: stop, done: make(chan struct{}), attrs: a, changed: make(chan struct{})}
+	l := newLink(a, stop)
 	m.links[a.Index] = l
 	m.workers.Add(1)
 	go func() {
@@ -116,15 +108,6 @@ func (m *Manager) consider(a *rtnl.Link) {
 	}()
 }
 
-// wanted says whether a link counts and is to have an address.
-func (m *Manager) wanted(a *rtnl.Link) bool {
-	if !counts(a, isDevice(a), isWireless(a), &m.opts) {
-		return false
-	}
-	c := configFor(m.opts.Configs, a)
-	return c != nil && c.Method != MethodOff || m.opts.carries(a)
-}
-
 // forget ends the work on a link that has disappeared.
 func (m *Manager) forget(index int) {
 	m.mu.Lock()
@@ -132,6 +115,10 @@ func (m *Manager) forget(index int) {
 	if l := m.links[index]; l != nil {
 		l.stop()
 		delete(m.links, index)
+		m.claims.release(index)
+	}
+	for _, l := range m.links { // one may want what the link had
+		l.update(nil)
 	}
 }
 
@@ -148,5 +135,9 @@ func (m *Manager) unwanted(l *link) bool {
 	return true
 }
 
-// isOverrun says that events were lost because they came faster than they were read.
-func isOverrun(err error) bool { return errors.Is(err, unix.ENOBUFS) }
+// claim says whether a link may have a Config.
+func (m *Manager) claim(c *Config, index int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.claims.take(c, index)
+}

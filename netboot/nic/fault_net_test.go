@@ -31,7 +31,7 @@ func TestOffLinkGateway(t *testing.T) {
 	sh(t, "ip -n "+ns+" addr add 169.254.169.254/32 dev lo; ip -n "+ns+" route add 10.9.9.9/32 dev p")
 	dnsmasqShared(t, ns)
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	l := next(t, m, 3*time.Second)
 	if l.Prefix != netip.MustParsePrefix("10.9.9.9/32") || l.Gateway != netip.MustParseAddr("172.31.1.1") {
 		t.Errorf("lease %+v", l)
@@ -39,7 +39,7 @@ func TestOffLinkGateway(t *testing.T) {
 	if got := fetch(t, ns, &l, "169.254.169.254:80"); got != ns {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // dnsmasqShared serves 10.9.9.9/32 with a gateway outside.
@@ -49,7 +49,7 @@ func dnsmasqShared(t *testing.T, ns string) {
 }
 
 // The cable comes late: the lease must follow it at once.
-func TestLateCarrier(t *testing.T) {
+func TestLateCarrierInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -57,7 +57,7 @@ func TestLateCarrier(t *testing.T) {
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
 	sh(t, "ip -n "+ns+" link set p down")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	time.Sleep(2 * time.Second)
 	up := time.Now()
 	sh(t, "ip -n "+ns+" link set p up")
@@ -66,7 +66,7 @@ func TestLateCarrier(t *testing.T) {
 	if d := l.At.Sub(up); d > 500*time.Millisecond {
 		t.Errorf("lease %v after the carrier came", d)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // The link goes down and up again, on our side and on the other, while no
@@ -77,14 +77,14 @@ func TestFlapWhileAsking(t *testing.T) {
 	}
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	time.Sleep(500 * time.Millisecond)
 	for range 3 {
 		sh(t, "ip link set eth0 down; sleep 0.1; ip link set eth0 up; sleep 0.1; ip -n "+ns+" link set p down; sleep 0.1; ip -n "+ns+" link set p up")
 	}
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
 	next(t, m, 3*time.Second)
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A flap after the lease takes the routes away; they must come back.
@@ -95,7 +95,7 @@ func TestFlapAfterLease(t *testing.T) {
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	next(t, m, 3*time.Second)
 	routes := sh(t, "ip route")
 	sh(t, "ip link set eth0 down; ip link set eth0 up")
@@ -104,12 +104,12 @@ func TestFlapAfterLease(t *testing.T) {
 			t.Fatalf("routes are not back:\n%swant\n%s", sh(t, "ip route"), routes)
 		}
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A lease shorter than the boot is renewed; when the server refuses at last,
 // the address goes at its end.
-func TestRenewal(t *testing.T) {
+func TestRenewalInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -126,7 +126,7 @@ func TestRenewal(t *testing.T) {
 		return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeAck, "10.1.0.1", "10.1.0.50", short)}
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	next(t, m, 3*time.Second)
 	time.Sleep(4800 * time.Millisecond) // its end is over, and the second renewal refused
 	if addrs := sh(t, "ip addr show eth0"); !strings.Contains(addrs, "10.1.0.50") {
@@ -136,12 +136,12 @@ func TestRenewal(t *testing.T) {
 	if addrs := sh(t, "ip addr show eth0"); strings.Contains(addrs, "10.1.0.50") {
 		t.Errorf("kept beyond its end:\n%s", addrs)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // No server at all: the end of the context is the bound, Restore works, and
 // the leases end.
-func TestNoServer(t *testing.T) {
+func TestNoServerInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -150,14 +150,14 @@ func TestNoServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	began := time.Now()
-	m := start(t, ctx, Options{})
+	m := startReal(t, ctx, Options{})
 	if l, ok := <-m.Leases(); ok {
 		t.Errorf("lease %+v", l)
 	}
 	if d := time.Since(began); d > 1300*time.Millisecond {
 		t.Errorf("took %v", d)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A server that checks an address with a ping before it offers it is slow;
@@ -169,9 +169,9 @@ func TestSlowServer(t *testing.T) {
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	next(t, m, 6*time.Second)
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // One that offers and never acknowledges must not keep a second one out.
@@ -189,11 +189,11 @@ func TestNeverAcknowledges(t *testing.T) {
 		}
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	if l := next(t, m, 8*time.Second); l.ServerID != netip.MustParseAddr("10.1.0.1") {
 		t.Errorf("lease %+v", l)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A server that refuses once is asked again.
@@ -208,9 +208,9 @@ func TestNAK(t *testing.T) {
 		return honest("10.1.0.1", "10.1.0.50")(kind, n, msg)
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	next(t, m, 4*time.Second)
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Every other message is lost, and each answer comes with forged ones.
@@ -229,11 +229,11 @@ func TestLossAndNoise(t *testing.T) {
 		return append([]*dhcpv4.DHCPv4{otherXID, otherHW, noAddr, otherAck}, honest("10.1.0.1", "10.1.0.50")(kind, n, msg)...)
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	if l := next(t, m, 6*time.Second); l.Prefix.String() != "10.1.0.50/24" {
 		t.Errorf("lease %+v", l)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Frames that no server sends: too short for UDP with padding that reads as
@@ -261,11 +261,11 @@ func TestHostileFrames(t *testing.T) {
 		return server(kind, n, msg)
 	})
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	if l := next(t, m, 3*time.Second); l.ServerID != netip.MustParseAddr("10.1.0.1") {
 		t.Errorf("lease %+v", l)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Two messages are enough where both sides want it so.
@@ -276,12 +276,12 @@ func TestRapidCommit(t *testing.T) {
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping", "--dhcp-rapid-commit")
 	before := state(t)
-	m := start(t, t.Context(), Options{RapidCommit: true})
+	m := startReal(t, t.Context(), Options{RapidCommit: true})
 	l := next(t, m, 3*time.Second)
 	if _, ok := l.Options[80]; !ok {
 		t.Errorf("the lease did not come by rapid commit: %+v", l)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // 16 NICs, the 13th of which has a server; then it is settled on.
@@ -294,7 +294,7 @@ func TestManyLinks(t *testing.T) {
 	}
 	dnsmasq(t, "peer-eth13", "--dhcp-range=10.13.0.50,10.13.0.99,1h", "--no-ping")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	l := next(t, m, 3*time.Second)
 	if l.Name != "eth13" {
 		t.Errorf("lease on %s", l.Name)
@@ -308,17 +308,17 @@ func TestManyLinks(t *testing.T) {
 	if got := fetch(t, "peer-eth13", &l, "10.13.0.1:80"); got != "peer-eth13" {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A NIC that is plugged in later is used, one that is pulled out forgotten.
-func TestHotplug(t *testing.T) {
+func TestHotplugInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
 	newPeer(t, "eth0", mac, "10.1.0.1/24")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	time.Sleep(300 * time.Millisecond)
 	ns := newPeer(t, "eth1", "02:00:00:00:00:02", "10.2.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.2.0.50,10.2.0.99,1h", "--no-ping")
@@ -326,7 +326,7 @@ func TestHotplug(t *testing.T) {
 		t.Errorf("lease on %s", l.Name)
 	}
 	sh(t, "ip link del eth1")
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // The same addresses, and the same service, behind two NICs: each lease
@@ -341,14 +341,14 @@ func TestSameSubnetTwice(t *testing.T) {
 		dnsmasq(t, ns, "--dhcp-range=10.1.0.5"+n+",10.1.0.5"+n+",1h", "--no-ping")
 	}
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	for range 2 {
 		l := next(t, m, 3*time.Second)
 		if got := fetch(t, "peer-"+l.Name, &l, "169.254.169.254:80"); got != "peer-"+l.Name {
 			t.Errorf("over %s: fetched %q", l.Name, got)
 		}
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Names are resolved by the lease's own server; one that is dead costs a
@@ -361,12 +361,12 @@ func TestResolver(t *testing.T) {
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping", "--port=53", "--address=/metadata.example/10.1.0.1",
 		"--dhcp-option=option:dns-server,10.1.0.1")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	l := next(t, m, 3*time.Second)
 	if got := fetch(t, ns, &l, "metadata.example:80"); got != ns {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Whoever leases next from the same NIC gets the same address, although the
@@ -377,27 +377,20 @@ func TestNextClientGetsSameAddress(t *testing.T) {
 	}
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	ours := next(t, m, 3*time.Second)
 	if err := m.Restore(); err != nil {
 		t.Fatal(err)
 	}
 	sh(t, "ip link set eth0 up")
-	conn, err := listenRaw(ours.Index, dhcpv4.ClientPort)
+	client, err := nclient4.New("eth0", nclient4.WithTimeout(time.Second), nclient4.WithRetry(3))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	c := &client4{conn: conn, hw: ours.HW, start: time.Now(), pace: DefaultPace, shunned: map[string]bool{}}
+	defer client.Close()
 	// As systemd-networkd does: RFC 4361, an IAID and a DUID.
 	networkd := dhcpv4.OptGeneric(dhcpv4.OptionClientIdentifier, []byte("\xff\x00\x00\x00\x01\x00\x02\x00\x00\xab\x11\x01\x02\x03\x04\x05\x06\x07\x08"))
-	discover, err := dhcpv4.NewDiscovery(ours.HW, c.common, dhcpv4.WithOption(networkd))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	offer, err := c.discover(ctx, discover)
+	offer, err := client.DiscoverOffer(t.Context(), dhcpv4.WithOption(networkd))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +401,7 @@ func TestNextClientGetsSameAddress(t *testing.T) {
 
 // A link that another program configured is adopted: its address and routes
 // are used, and Restore leaves them.
-func TestAdopt(t *testing.T) {
+func TestAdoptInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -418,7 +411,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	l := next(t, m, time.Second)
 	if !l.Adopted || l.Prefix != netip.MustParsePrefix("10.1.0.7/24") || l.Gateway != netip.MustParseAddr("10.1.0.1") || len(l.DNS) != 1 {
 		t.Errorf("lease %+v", l)
@@ -426,19 +419,19 @@ func TestAdopt(t *testing.T) {
 	if got := fetch(t, ns, &l, "10.1.0.1:80"); got != ns {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Another program configures the link while we are asking for a lease: ours
 // ends, and what it did stays.
-func TestForeignComesFirst(t *testing.T) {
+func TestForeignComesFirstInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
 	newPeer(t, "eth0", mac, "10.1.0.1/24")
 	for _, o := range []Options{{}, {AdoptOnly: true}} {
 		sh(t, "ip link set eth0 down; ip addr flush dev eth0")
-		m := start(t, t.Context(), o)
+		m := startReal(t, t.Context(), o)
 		time.Sleep(200 * time.Millisecond)
 		if up := strings.Contains(sh(t, "ip link show eth0"), ",UP"); up == o.AdoptOnly {
 			t.Errorf("AdoptOnly %v: link up is %v", o.AdoptOnly, up)
@@ -448,12 +441,12 @@ func TestForeignComesFirst(t *testing.T) {
 			t.Errorf("lease %+v", l)
 		}
 		theirs := state(t)
-		restored(t, m, theirs)
+		stateRestored(t, m, theirs)
 	}
 }
 
 // boothook.ip=: an address without a server, on one NIC of two.
-func TestStatic(t *testing.T) {
+func TestStaticAddress(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -464,7 +457,7 @@ func TestStatic(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := state(t)
-	m := start(t, t.Context(), Options{Configs: []Config{c}})
+	m := startReal(t, t.Context(), Options{Configs: []Config{c}})
 	l := next(t, m, time.Second)
 	if l.By != ByStatic || l.Hostname != "node" || l.Name != "eth0" {
 		t.Errorf("lease %+v", l)
@@ -475,12 +468,12 @@ func TestStatic(t *testing.T) {
 	if links := sh(t, "ip -o link show up"); strings.Contains(links, "eth1") {
 		t.Errorf("eth1 was raised:\n%s", links)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A link that was up without an address, with settings of somebody's, is put
 // back to exactly that, whatever hooks did to it meanwhile.
-func TestRestoreWhatWasUp(t *testing.T) {
+func TestRestoreWhatWasUpInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -488,20 +481,20 @@ func TestRestoreWhatWasUp(t *testing.T) {
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
 	sh(t, "sysctl -q net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 mtu 1450 up; ip route add 192.0.2.0/24 dev eth0; sleep 0.2")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	next(t, m, 3*time.Second)
 	sh(t, "ip link set eth0 mtu 1300; ip addr add 10.77.0.1/16 dev eth0; ip route del 192.0.2.0/24; ip route add 198.51.100.0/24 dev eth0 table 77")
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // Stop keeps the network for a root that lives on it.
-func TestStopKeeps(t *testing.T) {
+func TestStopKeepsInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	l := next(t, m, 3*time.Second)
 	m.Stop()
 	if got := fetch(t, ns, &l, "10.1.0.1:80"); got != ns {
@@ -511,22 +504,22 @@ func TestStopKeeps(t *testing.T) {
 
 // With a udevd, a link stays dark until udevd has finished with it, and has
 // its new name by then; without its word the bound holds.
-func TestUdev(t *testing.T) {
+func TestUdevFinishes(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
 	ns := newPeer(t, "eth0", mac, "10.1.0.1/24")
 	dnsmasq(t, ns, "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--no-ping")
 	before := state(t)
-	m := start(t, t.Context(), Options{UdevWait: 500 * time.Millisecond})
+	m := startReal(t, t.Context(), Options{UdevWait: 500 * time.Millisecond})
 	time.Sleep(250 * time.Millisecond)
 	if links := sh(t, "ip -o link show up"); strings.Contains(links, "eth0") {
 		t.Errorf("raised before udevd had finished:\n%s", links)
 	}
 	next(t, m, 3*time.Second) // the bound
-	restored(t, m, before)
+	stateRestored(t, m, before)
 
-	m = start(t, t.Context(), Options{UdevWait: time.Minute, Only: "enp0s1"})
+	m = startReal(t, t.Context(), Options{UdevWait: time.Minute, Only: "enp0s1"})
 	time.Sleep(100 * time.Millisecond)
 	sh(t, "ip link set eth0 name enp0s1")
 	index := strings.TrimSpace(sh(t, "cat /sys/class/net/enp0s1/ifindex"))
@@ -559,7 +552,7 @@ func TestReadyLater(t *testing.T) {
 			return server(kind, n, msg)
 		})
 	}
-	m := start(t, t.Context(), Options{Pace: CloudPace})
+	m := startReal(t, t.Context(), Options{Pace: CloudPace})
 	var delays []time.Duration
 	for range 9 {
 		l := next(t, m, 8*time.Second)

@@ -66,16 +66,12 @@ func klibcFile(l *Lease) []byte {
 		proto = "none"
 	}
 	mask := net.CIDRMask(l.Prefix.Bits(), l.Prefix.Addr().BitLen())
-	last := net.IP(l.Prefix.Addr().AsSlice())
-	for i := range last {
-		last[i] |= ^mask[i]
-	}
 	var dns [2]netip.Addr
 	copy(dns[:], l.DNS)
 	set("DEVICE", l.Name)
 	set("PROTO", proto)
 	set("IPV4ADDR", l.Prefix.Addr().String())
-	set("IPV4BROADCAST", last.String())
+	set("IPV4BROADCAST", lastAddr(l.Prefix).String())
 	set("IPV4NETMASK", net.IP(mask).String())
 	set("IPV4GATEWAY", orZero(l.Gateway))
 	set("IPV4DNS0", orZero(dns[0]))

@@ -18,7 +18,7 @@ func TestRouterAnnouncement(t *testing.T) {
 	sh(t, "ip -n "+ns+" addr add fd00:ec2::254/128 dev lo")
 	dnsmasq(t, ns, "--enable-ra", "--dhcp-range=fd00:1::,ra-only", "--dhcp-option=option6:dns-server,[fd00:1::1]", "--dhcp-option=option6:domain-search,six.example")
 	before := state(t)
-	m := start(t, t.Context(), Options{LinkLocal6: true})
+	m := startReal(t, t.Context(), Options{LinkLocal6: true})
 	began := time.Now()
 	if l := next(t, m, time.Second); l.By != ByLinkLocal || !l.Prefix.Addr().IsLinkLocalUnicast() {
 		t.Errorf("first lease %+v, want a link-local one", l)
@@ -32,12 +32,12 @@ func TestRouterAnnouncement(t *testing.T) {
 	if got := fetch(t, ns, &l, "[fd00:ec2::254]:80"); got != ns {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A router says that addresses come by DHCPv6; its range has one only, which
 // the next client gets, although its identifier is another: it was released.
-func TestDHCPv6(t *testing.T) {
+func TestDHCPv6InNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -47,7 +47,7 @@ func TestDHCPv6(t *testing.T) {
 	for range 2 {
 		before := state(t)
 		began := time.Now()
-		m := start(t, t.Context(), Options{})
+		m := startReal(t, t.Context(), Options{})
 		l := next(t, m, 5*time.Second)
 		t.Logf("after %v", time.Since(began))
 		if l.By != ByDHCP6 || l.Prefix != netip.MustParsePrefix("fd00:1::100/128") || !l.Gateway.IsLinkLocalUnicast() ||
@@ -57,7 +57,7 @@ func TestDHCPv6(t *testing.T) {
 		if got := fetch(t, ns, &l, "[fd00:ec2::254]:80"); got != ns {
 			t.Errorf("fetched %q", got)
 		}
-		restored(t, m, before)
+		stateRestored(t, m, before)
 		sh(t, "ip link set eth0 address 02:00:00:00:00:02; ip -n "+ns+" neigh flush dev p")
 	}
 }
@@ -71,7 +71,7 @@ func TestDualStack(t *testing.T) {
 	sh(t, "ip -n "+ns+" addr add fd00:1::1/64 dev p")
 	dnsmasq(t, ns, "--no-ping", "--dhcp-range=10.1.0.50,10.1.0.99,1h", "--enable-ra", "--dhcp-range=fd00:1::,ra-stateless")
 	before := state(t)
-	m := start(t, t.Context(), Options{})
+	m := startReal(t, t.Context(), Options{})
 	seen := map[string]bool{}
 	for range 2 {
 		seen[next(t, m, 5*time.Second).By] = true
@@ -79,7 +79,7 @@ func TestDualStack(t *testing.T) {
 	if !seen[ByDHCP4] || !seen[ByRA] {
 		t.Errorf("leases by %v", seen)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // boothook.ip= with IPv6, and a gateway that only the link knows.
@@ -94,12 +94,12 @@ func TestStatic6(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := state(t)
-	m := start(t, t.Context(), Options{Configs: []Config{c}})
+	m := startReal(t, t.Context(), Options{Configs: []Config{c}})
 	l := next(t, m, time.Second)
 	if got := fetch(t, ns, &l, "[fd00:ec2::254]:80"); got != ns {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }
 
 // A cloud with metadata and no DHCP.
@@ -109,7 +109,7 @@ func TestLinkLocal4(t *testing.T) {
 	}
 	ns := newPeer(t, "eth0", mac, "169.254.169.254/16")
 	before := state(t)
-	m := start(t, t.Context(), Options{LinkLocal4: true})
+	m := startReal(t, t.Context(), Options{LinkLocal4: true})
 	l := next(t, m, time.Second)
 	if l.By != ByLinkLocal || l.Prefix.Masked() != netip.MustParsePrefix("169.254.0.0/16") {
 		t.Errorf("lease %+v", l)
@@ -117,5 +117,5 @@ func TestLinkLocal4(t *testing.T) {
 	if got := fetch(t, ns, &l, "169.254.169.254:80"); got != ns {
 		t.Errorf("fetched %q", got)
 	}
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }

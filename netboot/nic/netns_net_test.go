@@ -189,8 +189,8 @@ func state(t *testing.T) string {
 	return strings.NewReplacer("qdisc noqueue", "qdisc noop").Replace(links)
 }
 
-// start starts a manager that logs to the test.
-func start(t *testing.T, ctx context.Context, o Options) *Manager {
+// startReal starts a manager that logs to the test.
+func startReal(t *testing.T, ctx context.Context, o Options) *Manager {
 	t.Helper()
 	began := time.Now()
 	o.Virtual = true
@@ -202,23 +202,8 @@ func start(t *testing.T, ctx context.Context, o Options) *Manager {
 	return m
 }
 
-// next gives the next lease within the bound.
-func next(t *testing.T, m *Manager, within time.Duration) Lease {
-	t.Helper()
-	select {
-	case l, ok := <-m.Leases():
-		if !ok {
-			t.Fatal("leases ended")
-		}
-		return l
-	case <-time.After(within):
-		t.Fatalf("no lease within %v", within)
-	}
-	return Lease{}
-}
-
-// restored stops the manager and checks that nothing of it is left.
-func restored(t *testing.T, m *Manager, before string) {
+// stateRestored stops the manager and checks that nothing of it is left.
+func stateRestored(t *testing.T, m *Manager, before string) {
 	t.Helper()
 	if err := m.Restore(); err != nil {
 		t.Errorf("restore: %v", err)
@@ -228,7 +213,7 @@ func restored(t *testing.T, m *Manager, before string) {
 	}
 }
 
-func TestLease(t *testing.T) {
+func TestLeaseInNamespace(t *testing.T) {
 	if !inNetns(t) {
 		return
 	}
@@ -239,7 +224,7 @@ func TestLease(t *testing.T) {
 	before := state(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	m := start(t, ctx, Options{DHCPOptions: []uint8{245}})
+	m := startReal(t, ctx, Options{DHCPOptions: []uint8{245}})
 	l := next(t, m, 3*time.Second)
 	if l.Prefix != netip.MustParsePrefix("10.1.0.50/24") || l.Gateway != netip.MustParseAddr("10.1.0.1") ||
 		l.MTU != 1400 || len(l.DNS) != 2 || l.Hostname != "host7" || l.Lifetime != time.Hour || l.By != ByDHCP4 ||
@@ -259,5 +244,5 @@ func TestLease(t *testing.T) {
 		t.Errorf("fetched %q, want %q", got, ns)
 	}
 	cancel() // Restore works all the same
-	restored(t, m, before)
+	stateRestored(t, m, before)
 }

@@ -1,51 +1,67 @@
-// Package nic takes a machine from dark network interfaces to usable leases,
-// and back.
+// Package nic takes a machine whose network interfaces are down to usable
+// leases, and back.
 //
 // In go Options, most of them words of the kernel's command line; out come
 // Leases on a channel, one for every NIC that gets an address, as it gets it.
-// All NICs are worked on at once, also those that appear later; who consumes
+// All NICs are worked on at once, also those that appear later. The consumer of
 // the leases decides which one leads anywhere, and says so with Settle. At the
 // end Restore leaves the links as they were found, or Stop leaves them as they
-// are, for a root that lives on the network.
+// are, for a root that needs the network.
 //
-// It acts on the kernel's events and by interface index: it neither polls nor
-// minds a rename. A link that another program has configured is adopted, never
-// touched. Where a udevd runs, a link is touched only after udevd has finished
-// with it, because an interface that is up cannot be renamed.
+// The package acts on the kernel's events and names links by their index: it
+// does not poll, and a rename changes nothing. A link that another program has
+// configured is adopted, never touched. Where a udevd runs, a link is touched
+// only after udevd has finished with it, because an interface that is up cannot
+// be renamed.
 //
-// IPv6 addresses are the kernel's work; here they are only watched, routers
+// IPv6 addresses are made by the kernel; here they are only watched, routers
 // solicited more often than the kernel does, and DHCPv6 added where a router
 // wants that. On the links that are raised, duplicate address detection is off
-// and neighbours are asked again sooner, until Restore.
+// and neighbours are asked again sooner, until Restore. VLANs that are asked for
+// are made, and deleted by Restore.
 //
-// VLANs that are asked for are made, and deleted by Restore.
+// It never loads drivers, writes files, renames links or changes their MTU, and
+// asks nothing of the network but an address. It works in the network namespace
+// of the calling process, all of whose threads must be in it.
 //
-// It never loads drivers, writes files, renames links or changes their MTU,
-// and asks nothing of the network but an address. It works in the
-// network namespace of the calling process, all of whose threads must be in it.
+// The package holds the decisions: which links count (choose.go), what is done
+// with one next (worker.go, worker6.go), whose a link is (foreign.go), what a
+// server's or router's message grants and what of it is ignored (ack.go,
+// reply.go, ra.go, address.go), what of that is put on the link (assign.go) and
+// how it is all undone (snapshot.go, Settle, Restore). Messages to servers are
+// package dhcp's. What it touches comes in by the interfaces of machine.go, so
+// that unit tests run it on a machine in memory, without root and with their own
+// clock; the tests under the build tag net run it on a kernel. Only the function
+// open needs one.
 package nic
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"boothook/netboot/rtnl"
-
-	"golang.org/x/sys/unix"
 )
 
-// maxLinks bounds how many links are worked on; more are left dark. The
+// maxLinks bounds how many links are worked on; more are not touched. The
 // largest cloud machines have 15 interfaces.
 const maxLinks = 64
 
 // leasesPerLink is how many leases a link can bring: two, and two link-local ones.
 const leasesPerLink = 4
 
-// retryWait is the pause after the kernel refused to configure a link.
-const retryWait = time.Second
+// How often a server is asked at first: the values of Options.Pace.
+const (
+	// DefaultPace suits physical networks. Switches that guard against floods
+	// cut off ports with more than 10 to 15 DHCP messages a second.
+	DefaultPace = 500 * time.Millisecond
+	// CloudPace suits virtual networks, where a server that becomes ready
+	// without a sign is found 14 ms later on the average. On each link that is
+	// 40 messages a second, and 480 in all before it gets less.
+	CloudPace = 25 * time.Millisecond
+)
 
 // Options say which links are used and how. The zero value does DHCPv4 on
 // every physical Ethernet link.
@@ -57,7 +73,7 @@ type Options struct {
 	// team or a member of one: veth, dummy, macvlan, VLAN. For work by hand.
 	Virtual bool
 	// Configs say how links get their addresses (boothook.ip=). With none,
-	// every link does DHCP; otherwise links that no Config is for stay dark.
+	// every link does DHCP; otherwise links that no Config is for stay down.
 	Configs []Config
 	// VLANs are made, besides those that a Config's device implies by its
 	// name, and used like the other links. The kernel must have the module.
@@ -75,7 +91,7 @@ type Options struct {
 	// RapidCommit asks for leases in two messages instead of four (RFC
 	// 4039). Some servers answer it badly, so it must be asked for.
 	RapidCommit bool
-	// Pace is how often a DHCPv4 server is asked at first; 0: DefaultPace.
+	// Pace is how often a DHCP server or a router is asked at first; 0: DefaultPace.
 	Pace time.Duration
 	// UdevWait is how long a link waits for udevd to finish with it; after
 	// that it is used with a warning. 0: no udevd runs.
@@ -88,11 +104,11 @@ type Options struct {
 // A Manager works on the links of one network namespace, from Start to
 // Restore. Its methods may be called from any goroutine.
 type Manager struct {
-	opts   Options
-	conn   *rtnl.Conn
-	events *rtnl.Events
-	udev   *udevWatch // nil: no waiting for udevd
-	leases chan Lease
+	opts    Options
+	machine *machine
+	udev    *udevWatch // nil: no waiting for udevd
+	leases  chan Lease
+	panics  atomic.Int32
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -102,7 +118,7 @@ type Manager struct {
 	mu      sync.Mutex    // guards what follows
 	links   map[int]*link // those that count, by index
 	settled int           // the only link that still counts; 0: all
-	claimed map[*Config]int
+	claims  claims
 	closed  bool
 }
 
@@ -112,41 +128,36 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
+	mach, err := open(o.UdevWait > 0, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, o, mach)
+}
+
+// start is Start on a given machine.
+func start(ctx context.Context, o Options, mach *machine) (*Manager, error) {
 	if o.Pace <= 0 {
 		o.Pace = DefaultPace
 	}
 	o.impliedVLANs()
 	m := &Manager{
 		opts:    o,
+		machine: mach,
 		leases:  make(chan Lease, maxLinks*leasesPerLink),
 		ended:   make(chan struct{}),
 		links:   map[int]*link{},
-		claimed: map[*Config]int{},
+		claims:  claims{},
 	}
-	var err error
-	if o.UdevWait > 0 {
-		if m.udev, err = watchUdev(); err != nil {
-			o.Log(err.Error())
-		}
-	}
-	// Subscribe first, list afterwards: nothing falls between.
-	m.events, err = rtnl.Subscribe(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
-		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_IFINFO, unix.RTNLGRP_ND_USEROPT)
-	if err != nil {
-		m.closeSockets()
-		return nil, fmt.Errorf("subscribe to link events: %w", err)
-	}
-	if m.conn, err = rtnl.Open(); err != nil {
-		m.closeSockets()
-		return nil, err
+	if mach.udev != nil {
+		m.udev = watchUdev(mach.udev, mach.files)
 	}
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.workers.Add(1) // the event loop; while it runs it may add workers
 	go m.watch()
 	go m.end()
 	if err := m.list(); err != nil {
-		m.Stop()
-		return nil, err
+		return nil, errors.Join(err, m.Restore())
 	}
 	return m, nil
 }
@@ -156,28 +167,52 @@ func Start(ctx context.Context, o Options) (*Manager, error) {
 // when the work has ended.
 func (m *Manager) Leases() <-chan Lease { return m.leases }
 
-// end waits for the end of the work and closes what it used, but for the
-// connection, which Restore needs.
-func (m *Manager) end() {
-	<-m.ctx.Done()
-	m.closeSockets()
-	m.workers.Wait()
-	close(m.leases)
-	close(m.ended)
+// Panics counts the messages of servers on which decoding panicked. Each cost
+// no more than itself, but is a fault of this program that should be reported.
+func (m *Manager) Panics() int { return int(m.panics.Load()) }
+
+// Idle says that no lease is on its way: each link that has a carrier has
+// brought one for IPv4, which most services want. It holds until a link gets
+// its carrier.
+func (m *Manager) Idle() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.links {
+		if attrs, _ := l.now(); hasCarrier(attrs) && !l.leased.Load() {
+			return false
+		}
+	}
+	return true
 }
 
-// closeSockets ends what is read from the kernel and from udevd.
-func (m *Manager) closeSockets() {
-	if m.events != nil {
-		m.events.Close()
+// Settle says that the link with this index leads to what was sought: the
+// work on all others ends, and they are restored. What carries the link, if it
+// is a VLAN made here, stays as it is.
+func (m *Manager) Settle(index int) error {
+	m.mu.Lock()
+	m.settled = index
+	under := index
+	if l := m.links[index]; l != nil {
+		if attrs, _ := l.now(); m.opts.isOurs(attrs) {
+			under = attrs.Lower
+		}
 	}
-	if m.udev != nil {
-		m.udev.close()
+	others := m.inOrder()
+	others = slices.DeleteFunc(others, func(l *link) bool { return l.index == index || l.index == under })
+	for _, l := range others {
+		l.stop()
 	}
+	m.mu.Unlock()
+	for _, l := range others {
+		<-l.done
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.restore(others)
 }
 
-// Stop ends the work and leaves the links as they are, for a root that lives
-// on the network; only what is no part of that, the sysctls, is put back.
+// Stop ends the work and leaves the links as they are, for a root that needs
+// the network; only what is no part of that, the sysctls, is put back.
 // Addresses keep the lifetime of their leases: who takes over must renew them.
 func (m *Manager) Stop() {
 	m.cancel()
@@ -201,59 +236,56 @@ func (m *Manager) Restore() error {
 		return nil
 	}
 	m.closed = true
-	defer m.conn.Close()
-	var errs []error
-	for _, vlans := range []bool{true, false} { // these need the others
-		for _, l := range m.links {
-			if attrs, _ := l.now(); m.opts.isOurs(attrs) == vlans {
-				errs = append(errs, m.restore(l))
-			}
-		}
-	}
-	return errors.Join(errs...)
+	defer m.machine.netlink.Close()
+	return m.restore(m.inOrder())
 }
 
-// Idle says that no lease is on its way: each link that has a carrier has
-// brought one for IPv4, which most services want. What it says is old when a
-// cable is put in.
-func (m *Manager) Idle() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// end waits for the end of the work and closes what it used, but for the
+// connection, which Restore needs.
+func (m *Manager) end() {
+	<-m.ctx.Done()
+	m.machine.closeEvents()
+	m.workers.Wait()
+	close(m.leases)
+	close(m.ended)
+}
+
+// inOrder lists the links as they are restored: the VLANs that were made here
+// before what carries them, and each kind by index. m.mu must be held.
+func (m *Manager) inOrder() []*link {
+	var list []*link
 	for _, l := range m.links {
-		if attrs, _ := l.now(); hasCarrier(attrs) && !l.leased.Load() {
-			return false
-		}
+		list = append(list, l)
 	}
-	return true
-}
-
-// Settle says that the link with this index leads to what was sought: the
-// work on all others ends, and they are restored.
-func (m *Manager) Settle(index int) error {
-	m.mu.Lock()
-	m.settled = index
-	var others []*link
-	under := index // the link itself, or what carries it
-	if l := m.links[index]; l != nil {
+	first := func(l *link) int {
 		if attrs, _ := l.now(); m.opts.isOurs(attrs) {
-			under = attrs.Lower
+			return 0
 		}
+		return 1
 	}
-	for _, l := range m.links {
-		if l.index != index && l.index != under {
-			others = append(others, l)
-			l.stop()
+	slices.SortFunc(list, func(a, b *link) int {
+		if d := first(a) - first(b); d != 0 {
+			return d
 		}
-	}
-	m.mu.Unlock()
-	for _, l := range others {
-		<-l.done
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+		return a.index - b.index
+	})
+	return list
+}
+
+// restore brings back links whose workers have ended, in the given order. It
+// goes on after an error. m.mu must be held.
+func (m *Manager) restore(list []*link) error {
 	var errs []error
-	for _, l := range others {
-		errs = append(errs, m.restore(l))
+	for _, l := range list {
+		before := l.before
+		l.before = nil
+		if before == nil {
+			continue
+		}
+		if l.reply != nil {
+			errs = append(errs, m.release6(l))
+		}
+		errs = append(errs, m.rewind(l.index, before))
 	}
 	return errors.Join(errs...)
 }
@@ -264,38 +296,9 @@ func (m *Manager) restoreSysctls(l *link) {
 		return
 	}
 	attrs, _ := l.now()
-	if err := l.before.setSysctls(attrs.Name, l.before.ctl); err != nil {
+	if err := m.machine.files.setSysctls(attrs.Name, l.before.ctl, l.before.ctl); err != nil {
 		m.logf(l, "%v", err)
 	}
-}
-
-// restore brings back one link whose worker has ended. m.mu must be held.
-func (m *Manager) restore(l *link) error {
-	before := l.before
-	l.before = nil
-	if before == nil {
-		return nil
-	}
-	var err error
-	if l.reply != nil {
-		err = m.release6(l)
-	}
-	return errors.Join(err, before.restore(m.conn, l))
-}
-
-// claim says whether a link may have a Config: a static address without a
-// device goes to one link only, the first with a carrier.
-func (m *Manager) claim(c *Config, index int) bool {
-	if c.Method != MethodStatic || c.Device != "" {
-		return true
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if owner := m.claimed[c]; owner != 0 {
-		return owner == index
-	}
-	m.claimed[c] = index
-	return true
 }
 
 // logf logs a line about a link.
@@ -304,7 +307,20 @@ func (m *Manager) logf(l *link, format string, args ...any) {
 	m.opts.Log(attrs.Name + ": " + fmt.Sprintf(format, args...))
 }
 
-// deliver hands a lease out, with what the link itself has to say.
+// logIgnored logs what of a server's, a router's or a user's words is ignored.
+func (m *Manager) logIgnored(l *link, list []string) {
+	for _, what := range list {
+		m.logf(l, "ignored: %s", what)
+	}
+}
+
+// panicked counts a panic on a message of a server.
+func (m *Manager) panicked(l *link, cause any) {
+	m.panics.Add(1)
+	m.logf(l, "panic in decoding a message: %v", cause)
+}
+
+// deliver hands a lease out, with what the link itself adds to it.
 func (m *Manager) deliver(l *link, lease *Lease) {
 	attrs, _ := l.now()
 	lease.Index, lease.Name, lease.HW, lease.At = l.index, attrs.Name, attrs.Addr, time.Now()

@@ -10,6 +10,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
+
+	"boothook/netboot/nic/kernel"
 )
 
 // A script says what a DHCP server answers to a message, the n-th of its
@@ -98,7 +100,7 @@ func announceUdev(t *testing.T, msg []byte) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (udevGroup - 1)}); err != nil {
+	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (kernel.UdevGroup - 1)}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-
-	"boothook/netboot/rtnl"
 )
 
 // How a Config says that a link gets its address.
@@ -161,7 +159,7 @@ func (c *Config) longForm(f []string) error {
 		return nil
 	}
 	addr, err := netip.ParseAddr(f[0])
-	if err != nil || !isUnicast(addr) || addr.Zone() != "" {
+	if err != nil || !isOtherHost(addr, netip.Prefix{}) || addr.Zone() != "" {
 		return errors.New("address")
 	}
 	bits, err := maskBits(f[3], addr)
@@ -173,6 +171,11 @@ func (c *Config) longForm(f []string) error {
 		// dracut's point-to-point form; klibc's server field otherwise.
 		if c.Peer, err = optionalAddr(f[1]); err != nil {
 			return errors.New("peer")
+		}
+	}
+	for _, other := range []netip.Addr{c.Gateway, c.Peer} {
+		if other.IsValid() && !isOtherHost(other, c.Prefix) {
+			return errors.New(other.String() + " is not the address of another host")
 		}
 	}
 	return nil
@@ -255,20 +258,29 @@ func maskBits(s string, addr netip.Addr) (int, error) {
 	return bits, nil
 }
 
-// lease is what a static Config amounts to.
-func (c *Config) lease() Lease {
-	l := Lease{By: ByStatic, Prefix: c.Prefix, Gateway: c.Gateway, DNS: c.DNS, Hostname: c.Hostname, MTU: c.MTU}
+// lease is what a static Config amounts to, without what cannot be used, and
+// what that is. Name servers may be this machine: a root that keeps the network
+// can have a resolver of its own.
+func (c *Config) lease() (l Lease, ignored []string) {
+	l = Lease{By: ByStatic, Prefix: c.Prefix, Hostname: c.Hostname, MTU: c.MTU}
+	f := filter{own: c.Prefix}
+	for _, a := range c.DNS {
+		if isUnicast(a) {
+			l.DNS = append(l.DNS, a)
+		} else {
+			f.ignore("name server " + a.String() + ": not the address of a host")
+		}
+	}
+	var routes []Route
 	if c.Peer.IsValid() {
-		l.Routes = append(l.Routes, Route{Dst: netip.PrefixFrom(c.Peer, c.Peer.BitLen())})
+		routes = append(routes, Route{Dst: netip.PrefixFrom(c.Peer, c.Peer.BitLen())})
 	}
 	if c.Gateway.IsValid() {
-		any := netip.IPv4Unspecified()
-		if c.Gateway.Is6() {
-			any = netip.IPv6Unspecified()
-		}
-		l.Routes = append(l.Routes, Route{Dst: netip.PrefixFrom(any, 0), Via: c.Gateway})
+		routes = append(routes, Route{Dst: defaultDst(c.Gateway), Via: c.Gateway})
 	}
-	return l
+	l.Routes = f.routes(routes)
+	l.Gateway = defaultGateway(l.Routes)
+	return l, f.ignored
 }
 
 // over puts what the Config says beside the address over what a server said.
@@ -283,24 +295,4 @@ func (c *Config) over(l Lease) Lease {
 		l.MTU = c.MTU
 	}
 	return l
-}
-
-// configFor picks the Config for a link: one that names it before one that
-// names none; nil if there are Configs and none is for it. Without any Config
-// every link does DHCP.
-func configFor(configs []Config, a *rtnl.Link) *Config {
-	if len(configs) == 0 {
-		return &Config{Method: MethodDHCP}
-	}
-	var general *Config
-	for i := range configs {
-		c := &configs[i]
-		switch {
-		case c.Device == "" && general == nil:
-			general = c
-		case c.Device != "" && named(a, c.Device):
-			return c
-		}
-	}
-	return general
 }

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"testing"
 
-	"boothook/netboot/rtnl"
-
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -50,6 +48,9 @@ func TestParseIPErrors(t *testing.T) {
 		"", "nonsense", "10.0.0.5::10.0.0.1:255.0.255.0", "10.0.0.5:::33", "10.0.0.300", "0.0.0.0", "224.0.0.1", "10.0.0.5::x", "[::1", "[::1]x",
 		"10.0.0.5::::a b", "10.0.0.5::::::maybe", "10.0.0.5::::::off:9", "10.0.0.5::::::off:1400:00:11:22", "1:2:3:4:5:6:7:8:9:10:11",
 		"eth0:dhcp:1", "eth0:dhcp::02-00-00-00-00-01", "10.0.0.5::::::off:dns",
+		"127.0.0.1::10.0.0.1:24", "10.0.0.5::127.0.0.1:24", "10.0.0.5::10.0.0.5:24", "10.0.0.5::10.0.0.255:24", "10.0.0.5::10.0.0.0:24",
+		"10.0.0.5::224.0.0.1:24", "10.0.0.5:127.0.0.1:10.0.0.1:32", "10.0.0.5::::::off:224.0.0.1", "[::1]:::64", "[fd00::5]::[::1]:64",
+		"[fd00::5]::[fd00::5]:64", "[::ffff:10.0.0.5]:::64", "[fd00::5]::[fe80::1%eth0]:64", "0.0.0.5::10.0.0.1:24",
 	} {
 		if c, err := ParseIP(in); !errors.Is(err, ErrSyntax) {
 			t.Errorf("ParseIP(%q) = %+v, %v; want %v", in, c, err, ErrSyntax)
@@ -75,26 +76,9 @@ func FuzzParseIP(f *testing.F) {
 		if (c.Method == MethodStatic) != c.Prefix.IsValid() {
 			t.Errorf("method %s with prefix %v", c.Method, c.Prefix)
 		}
-		c.lease()
-	})
-}
-
-func TestConfigFor(t *testing.T) {
-	a := &rtnl.Link{Name: "eth0", Addr: parseHW("02:00:00:00:00:01")}
-	general, byName, byMAC, other := Config{Method: MethodStatic}, Config{Device: "eth0", Method: MethodOff},
-		Config{Device: "02:00:00:00:00:01", MTU: 7}, Config{Device: "eth1"}
-	for _, tt := range []struct {
-		configs []Config
-		want    *Config
-	}{
-		{nil, &Config{Method: MethodDHCP}},
-		{[]Config{other}, nil},
-		{[]Config{general, byName}, &byName},
-		{[]Config{other, byMAC, byName}, &byMAC},
-		{[]Config{other, general}, &general},
-	} {
-		if diff := cmp.Diff(tt.want, configFor(tt.configs, a), sameAddr, samePrefix); diff != "" {
-			t.Errorf("configFor(%+v) (-want +got):\n%s", tt.configs, diff)
+		l, _ := c.lease()
+		if l.Gateway.IsValid() && !isOtherHost(l.Gateway, l.Prefix) {
+			t.Errorf("gateway %v on %v", l.Gateway, l.Prefix)
 		}
-	}
+	})
 }

@@ -1,46 +1,56 @@
 package nic
 
 import (
-	"os"
-	"path/filepath"
+	"errors"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// sysctls are what is changed about a link, by the name it has now, until
-// Restore: no more is.
+// sysctls are the three settings of a link that are changed until Restore.
 //
-// Addresses are used without first asking for a second and more whether
-// somebody else has them: in a machine that is just starting, on a network that
-// gives out addresses nobody has. And who does not say where an address is, is
-// asked again sooner than after a second, as long as something is to be sent there.
-func sysctls(name string) [3]string {
-	at := func(path ...string) string { return filepath.Join("/proc/sys/net", path[0], path[1], name, path[2]) }
-	return [...]string{
+// Duplicate address detection is off (accept_dad): an address is used without a
+// wait of more than a second for another host that has it, which on a network
+// that gives addresses out there is none of. And neighbours that do not answer
+// are asked again before a second has passed (retrans_time_ms), as long as
+// something is to be sent to them.
+type sysctls [3]string
+
+// sysctlPaths gives the files of a link's settings, by the name that it has now.
+func sysctlPaths(link string) sysctls {
+	at := func(family, group, setting string) string {
+		return "/proc/sys/net/" + family + "/" + group + "/" + link + "/" + setting
+	}
+	return sysctls{
 		at("ipv6", "conf", "accept_dad"),
 		at("ipv4", "neigh", "retrans_time_ms"),
 		at("ipv6", "neigh", "retrans_time_ms"),
 	}
 }
 
-// quick gives the values that sysctls get with a pace. A switch that guards
-// against floods cuts off ports with more than 15 ARP packets a second: a
-// physical network has 8.
-func quick(pace time.Duration) [3]string {
+// quick gives the values that are set with a pace. A switch that guards against
+// floods cuts off ports with more than 15 ARP packets a second: at DefaultPace
+// there are 8.
+func quick(pace time.Duration) sysctls {
 	ask := strconv.FormatInt(max(CloudPace, pace/4).Milliseconds(), 10)
-	return [...]string{"0", ask, ask}
+	return sysctls{"0", ask, ask}
 }
 
-// readSysctl gives a sysctl's value, "" if there is none, as without IPv6.
-func readSysctl(path string) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return ""
+// sysctls reads a link's settings; "" for those that are not there.
+func (f files) sysctls(link string) (values sysctls) {
+	for i, path := range sysctlPaths(link) {
+		values[i] = f.sysctl(path)
 	}
-	return strings.TrimSpace(string(data))
+	return values
 }
 
-func writeSysctl(path, value string) error {
-	return os.WriteFile(path, []byte(value), 0)
+// setSysctls sets a link's settings, as far as the link had them before and
+// still has them.
+func (f files) setSysctls(link string, before, values sysctls) error {
+	var errs []error
+	for i, path := range sysctlPaths(link) {
+		if now := f.sysctl(path); before[i] != "" && now != "" && now != values[i] {
+			errs = append(errs, f.setSysctl(path, values[i]))
+		}
+	}
+	return errors.Join(errs...)
 }

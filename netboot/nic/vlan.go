@@ -63,15 +63,15 @@ func (o *Options) isOurs(a *rtnl.Link) bool {
 	return a.Kind == "vlan" && slices.ContainsFunc(o.VLANs, func(v VLAN) bool { return v.Name == a.Name })
 }
 
-// makeVLANs makes those of a link, which is up. They come back as events, and
-// are worked on like links that were plugged in.
+// makeVLANs makes those of a link, which is up. The kernel announces them like
+// links that were plugged in.
 func (m *Manager) makeVLANs(l *link) {
 	attrs, _ := l.now()
 	for _, v := range m.opts.VLANs {
 		if !named(attrs, v.Over) {
 			continue
 		}
-		if err := m.conn.AddVLAN(l.index, v.Name, v.Tag); err != nil {
+		if err := m.machine.netlink.AddVLAN(l.index, v.Name, v.Tag); err != nil {
 			m.logf(l, "make VLAN %s: %v", v.Name, err)
 			continue
 		}
@@ -79,16 +79,16 @@ func (m *Manager) makeVLANs(l *link) {
 	}
 }
 
-// unmakeVLANs takes away what makeVLANs made.
-func (s *snapshot) unmakeVLANs(c *rtnl.Conn, l *link) error {
-	if len(s.made) == 0 {
+// deleteVLANs takes away those that makeVLANs made over a link.
+func (m *Manager) deleteVLANs(over int, names []string) error {
+	if len(names) == 0 {
 		return nil
 	}
-	links, err := c.Links()
+	links, err := m.machine.netlink.Links()
 	errs := []error{err}
 	for _, a := range links {
-		if a.Kind == "vlan" && a.Lower == l.index && slices.Contains(s.made, a.Name) {
-			errs = append(errs, c.DeleteLink(a.Index))
+		if a.Kind == "vlan" && a.Lower == over && slices.Contains(names, a.Name) {
+			errs = append(errs, m.machine.netlink.DeleteLink(a.Index))
 		}
 	}
 	return errors.Join(errs...)

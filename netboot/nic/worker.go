@@ -3,20 +3,26 @@ package nic
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
+	"boothook/netboot/nic/dhcp"
 	"boothook/netboot/rtnl"
 
+	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 )
 
-// errForeign ends our own attempts on a link that somebody else has configured.
+// retryWait is the pause after the kernel refused to configure a link.
+const retryWait = time.Second
+
+// errForeign ends the package's own attempts on a link that another program has
+// configured.
 var errForeign = errors.New("configured by another program")
 
-// serve is the life of one link: udevd, adoption or raising, carrier, lease,
-// and holding on to it while the cable comes and goes.
+// serve does all the work on one link, until ctx ends: it waits for udevd, then
+// adopts the link if another program has configured it, or else raises it, waits
+// for a carrier, leases, and keeps the lease while the carrier comes and goes.
 func (m *Manager) serve(ctx context.Context, l *link) {
 	if !m.awaitUdev(ctx, l) {
 		return
@@ -28,56 +34,33 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 		m.awaitForeign(ctx, l)
 		return
 	}
-	if prefix, ok := foreignAddr(m.conn, l, unix.AF_UNSPEC); ok {
+	if prefix, ok := m.foreign(l, unix.AF_UNSPEC); ok {
 		m.adopt(ctx, l, prefix)
 		return
 	}
-	before, err := takeSnapshot(m.conn, l)
+	before, err := m.snapshot(l.index)
 	if err != nil {
 		m.logf(l, "%v", err)
 		return
 	}
 	l.before = before
 	attrs, _ := l.now()
-	if err := before.setSysctls(attrs.Name, quick(m.opts.Pace)); err != nil {
+	if err := m.machine.files.setSysctls(attrs.Name, before.ctl, quick(m.opts.Pace)); err != nil {
 		m.logf(l, "%v", err)
 	}
 	if err := m.raise(ctx, l); err != nil {
 		return
 	}
 	m.makeVLANs(l)
-	if c := configFor(m.opts.Configs, attrs); c == nil || c.Method == MethodOff {
-		l.leased.Store(true) // all that it is for are the VLANs
+	if !configFor(m.opts.Configs, attrs).leases() {
+		l.leased.Store(true) // it only carries VLANs
 		return
 	}
 	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
 		m.restoreSysctls(l)
-		l.before = nil // theirs now: not ours to put back
+		l.before = nil // the other program's now: nothing is put back
 		m.awaitForeign(ctx, l)
 	}
-}
-
-// lease works on IPv4 and IPv6 at once until ctx ends or another program
-// turns out to configure the link.
-func (m *Manager) lease(ctx context.Context, l *link) error {
-	both, stop := context.WithCancel(ctx)
-	var work sync.WaitGroup
-	defer work.Wait()
-	defer stop()
-	attrs, _ := l.now()
-	if c := configFor(m.opts.Configs, attrs); c == nil || c.Method != MethodStatic {
-		work.Go(func() { m.serve6(both, l) })
-	}
-	if m.opts.LinkLocal4 {
-		work.Go(func() { m.linkLocal4(both, l) })
-	}
-	lease, err := m.acquire(ctx, l)
-	if err != nil {
-		return err
-	}
-	m.deliver(l, &lease)
-	m.hold(ctx, l, &lease)
-	return ctx.Err()
 }
 
 // awaitUdev waits until udevd has finished with the link. One that is up
@@ -99,7 +82,7 @@ func (m *Manager) raise(ctx context.Context, l *link) error {
 		if isUp(a) {
 			return true
 		}
-		err := m.conn.SetUp(l.index)
+		err := m.machine.netlink.SetUp(l.index)
 		if err != nil {
 			m.logf(l, "set up: %v", err)
 		}
@@ -107,9 +90,33 @@ func (m *Manager) raise(ctx context.Context, l *link) error {
 	})
 }
 
-// acquire gets the link a lease and puts it on. It begins when there is a
+// lease works on IPv4 and IPv6 at once until ctx ends or another program
+// turns out to configure the link.
+func (m *Manager) lease(ctx context.Context, l *link) error {
+	both, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop()
+	attrs, _ := l.now()
+	if c := configFor(m.opts.Configs, attrs); c == nil || c.Method != MethodStatic {
+		work.Go(func() { m.serve6(both, l) })
+	}
+	if m.opts.LinkLocal4 {
+		work.Go(func() { m.linkLocal4(both, l) })
+	}
+	wanted, assigned, err := m.acquire(ctx, l)
+	if err != nil {
+		return err
+	}
+	m.deliver(l, &assigned)
+	wanted.At = assigned.At
+	m.hold(ctx, l, &wanted)
+	return ctx.Err()
+}
+
+// acquire gets the link a lease and assigns it. It begins when there is a
 // carrier, and again whenever that was lost in between.
-func (m *Manager) acquire(ctx context.Context, l *link) (Lease, error) {
+func (m *Manager) acquire(ctx context.Context, l *link) (wanted, assigned Lease, err error) {
 	var config *Config
 	for {
 		err := l.until(ctx, func(a *rtnl.Link) bool {
@@ -117,55 +124,57 @@ func (m *Manager) acquire(ctx context.Context, l *link) (Lease, error) {
 			return hasCarrier(a) && config != nil && m.claim(config, l.index)
 		})
 		if err != nil {
-			return Lease{}, err
+			return Lease{}, Lease{}, err
 		}
-		lease, err := m.attempt(ctx, l, config)
+		wanted, assigned, err := m.attempt(ctx, l, config)
 		switch {
 		case err == nil, ctx.Err() != nil, errors.Is(err, errForeign):
-			return lease, err
-		case errors.Is(err, errLinkDown):
+			return wanted, assigned, err
+		case errors.Is(err, dhcp.ErrLinkDown):
 			m.logf(l, "lost its carrier")
 			continue
 		}
 		m.logf(l, "%v", err)
-		if err := sleep(ctx, retryWait); err != nil {
-			return Lease{}, err
+		if err := dhcp.Sleep(ctx, retryWait); err != nil {
+			return Lease{}, Lease{}, err
 		}
 	}
 }
 
-// attempt gets and applies one lease, as long as there is a carrier and
-// nobody else configures the link.
-func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (Lease, error) {
+// attempt gets and assigns one lease, as long as there is a carrier and no
+// other program configures the link. It gives the lease as it was granted and
+// as it was assigned.
+func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (wanted, assigned Lease, err error) {
 	try, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
 		_ = l.until(try, func(a *rtnl.Link) bool {
 			if !hasCarrier(a) {
-				stop(errLinkDown)
-			} else if _, foreign := foreignAddr(m.conn, l, unix.AF_INET); foreign {
+				stop(dhcp.ErrLinkDown)
+			} else if _, foreign := m.foreign(l, unix.AF_INET); foreign {
 				stop(errForeign)
 			}
 			return try.Err() != nil
 		})
 	}()
-	lease := c.lease()
+	wanted, ignored := c.lease()
 	if c.Method == MethodDHCP {
-		var err error
-		lease, err = lease4(try, l, &m.opts, func(s string) { m.logf(l, "%s", s) })
+		wanted, ignored, err = m.lease4(try, l)
 		if cause := context.Cause(try); cause != nil {
-			return Lease{}, cause
+			return Lease{}, Lease{}, cause
 		}
 		if err != nil {
-			return Lease{}, err
+			return Lease{}, Lease{}, err
 		}
-		lease = c.over(lease)
+		wanted = c.over(wanted)
 	}
-	stop(nil) // from here on the address is ours
-	return lease, apply(m.conn, l, &lease)
+	stop(nil) // from here on the link's address is this package's
+	m.logIgnored(l, ignored)
+	assigned, err = m.assign(l, wanted)
+	return wanted, assigned, err
 }
 
-// hold puts the lease on again each time the link comes back, as a link that
+// hold assigns the lease again each time the link comes back, as a link that
 // goes down loses its routes, and renews a DHCPv4 lease that runs out. It
 // returns when ctx ends or the lease is lost.
 func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
@@ -190,7 +199,7 @@ func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
 				return
 			}
 		}
-		if err := apply(m.conn, l, lease); err != nil {
+		if _, err := m.assign(l, *lease); err != nil {
 			m.logf(l, "%v", err)
 		}
 	}
@@ -201,12 +210,12 @@ func (m *Manager) renew(ctx context.Context, l *link, lease *Lease) error {
 	ctx, stop := context.WithDeadline(ctx, lease.At.Add(lease.Lifetime))
 	defer stop()
 	for {
-		fresh, err := renew4(ctx, l, lease.Prefix.Addr(), &m.opts)
+		fresh, err := m.renew4(ctx, l, lease)
 		if err == nil {
 			lease.At, lease.Lifetime = time.Now(), fresh.Lifetime
 			return nil
 		}
-		if !errors.Is(err, errLinkDown) {
+		if !errors.Is(err, dhcp.ErrLinkDown) {
 			return err
 		}
 		if err := l.until(ctx, hasCarrier); err != nil {
@@ -215,22 +224,62 @@ func (m *Manager) renew(ctx context.Context, l *link, lease *Lease) error {
 	}
 }
 
-// awaitForeign adopts the link once another program has configured it.
-func (m *Manager) awaitForeign(ctx context.Context, l *link) {
-	var prefix netip.Prefix
-	err := l.until(ctx, func(a *rtnl.Link) (ok bool) {
-		prefix, ok = foreignAddr(m.conn, l, unix.AF_UNSPEC)
-		return ok && hasCarrier(a)
-	})
-	if err == nil {
-		m.adopt(ctx, l, prefix)
+// lease4 gets a DHCPv4 lease for a link, and says what of it is ignored.
+func (m *Manager) lease4(ctx context.Context, l *link) (Lease, []string, error) {
+	c, err := m.client4(l)
+	if err != nil {
+		return Lease{}, nil, err
+	}
+	defer c.Conn.Close()
+	if attrs, _ := l.now(); attrs.Oper != rtnl.OperUp {
+		go askAgainWhenUp(ctx, l, c)
+	}
+	ack, err := c.Lease(ctx)
+	if err != nil {
+		return Lease{}, nil, err
+	}
+	return leaseFromACK(ack)
+}
+
+// askAgainWhenUp repeats the message when the link becomes operational. A link
+// has its carrier a little before that, and on some, what is sent or answered in
+// between is lost (veth drops it until its queue is attached); yet to wait for
+// it would cost a second on others, as the kernel may report it late.
+func askAgainWhenUp(ctx context.Context, l *link, c *dhcp.Client4) {
+	if l.until(ctx, func(a *rtnl.Link) bool { return a.Oper == rtnl.OperUp }) == nil {
+		c.AskAgain()
 	}
 }
 
-// adopt hands out a link that another program has configured.
-func (m *Manager) adopt(ctx context.Context, l *link, prefix netip.Prefix) {
-	lease := adopt(ctx, m.conn, l, prefix)
-	if ctx.Err() == nil {
-		m.deliver(l, &lease)
+// renew4 asks for more time for a lease.
+func (m *Manager) renew4(ctx context.Context, l *link, lease *Lease) (Lease, error) {
+	c, err := m.client4(l)
+	if err != nil {
+		return Lease{}, err
 	}
+	defer c.Conn.Close()
+	ack, err := c.Renew(ctx, lease.Prefix.Addr())
+	if err != nil {
+		return Lease{}, err
+	}
+	fresh, _, err := leaseFromACK(ack)
+	return fresh, err
+}
+
+// client4 gives a DHCPv4 client for a link, whose connection must be closed.
+func (m *Manager) client4(l *link) (*dhcp.Client4, error) {
+	conn, err := m.machine.sockets.DHCP4(l.index)
+	if err != nil {
+		return nil, err
+	}
+	attrs, _ := l.now()
+	return &dhcp.Client4{
+		Conn: conn, HW: attrs.Addr, Pace: m.opts.Pace, Rapid: m.opts.RapidCommit, Request: m.opts.DHCPOptions,
+		Check: func(ack *dhcpv4.DHCPv4) error {
+			_, _, err := leaseFromACK(ack)
+			return err
+		},
+		Log:      func(line string) { m.logf(l, "%s", line) },
+		Panicked: func(cause any) { m.panicked(l, cause) },
+	}, nil
 }

@@ -8,8 +8,10 @@ import (
 	"net/netip"
 	"time"
 
+	"boothook/netboot/nic/dhcp"
 	"boothook/netboot/rtnl"
 
+	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,8 +19,8 @@ import (
 // both are in the same packet.
 const namesWait = 20 * time.Millisecond
 
-// serve6 is the IPv6 life of one link: the link-local address, what routers
-// announce, DHCPv6 where they want it, and holding on to that.
+// serve6 does the work on one link for IPv6, until ctx ends: the link-local
+// address, what routers advertise, DHCPv6 where they want it, and keeping that.
 func (m *Manager) serve6(ctx context.Context, l *link) {
 	if m.opts.LinkLocal6 {
 		if prefix, err := m.linkLocal6(ctx, l); err == nil {
@@ -33,7 +35,7 @@ func (m *Manager) serve6(ctx context.Context, l *link) {
 		if router.prefix.IsValid() {
 			lease := Lease{By: ByRA, Prefix: router.prefix, Gateway: router.gateway, Lifetime: seconds(router.lifetime)}
 			m.deliverNamed(ctx, l, &lease)
-			return // the kernel keeps it up
+			return // the kernel keeps it
 		}
 		lease, err := m.attempt6(ctx, l)
 		switch {
@@ -41,18 +43,18 @@ func (m *Manager) serve6(ctx context.Context, l *link) {
 			lease.Gateway = router.gateway
 			m.deliverNamed(ctx, l, &lease)
 			m.hold(ctx, l, &lease)
-		case ctx.Err() == nil && !errors.Is(err, errLinkDown):
+		case ctx.Err() == nil && !errors.Is(err, dhcp.ErrLinkDown):
 			m.logf(l, "%v", err)
-			if sleep(ctx, retryWait) != nil {
+			if dhcp.Sleep(ctx, retryWait) != nil {
 				return
 			}
 		}
 	}
 }
 
-// awaitRouter waits for an address from a router's announcement, or for its
+// awaitRouter waits for an address from a router's advertisement, or for its
 // word that there is DHCPv6.
-func (m *Manager) awaitRouter(ctx context.Context, l *link) (router announced, err error) {
+func (m *Manager) awaitRouter(ctx context.Context, l *link) (router advertisement, err error) {
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	go m.solicit(asking, l)
@@ -60,36 +62,94 @@ func (m *Manager) awaitRouter(ctx context.Context, l *link) (router announced, e
 		if !hasCarrier(a) {
 			return false
 		}
-		router = routerState(m.conn, l)
+		router = m.advertised(l)
 		return router.prefix.IsValid() || router.managed
 	})
 	return router, err
 }
 
-// attempt6 gets an address by DHCPv6 and applies it, as long as there is a carrier.
+// solicit asks for routers until ctx ends, after the same waits as DHCP. The
+// kernel asks, too, but again only after 4 s (RFC 4861 §6.3.7): a router that
+// becomes ready without announcing itself would go unnoticed as long.
+func (m *Manager) solicit(ctx context.Context, l *link) {
+	routers, err := m.machine.sockets.Routers(l.index)
+	if err != nil {
+		return // a kernel without IPv6
+	}
+	defer routers.Close()
+	for waits := dhcp.NewBackoff(m.opts.Pace, time.Now()); ; {
+		var hw []byte
+		err := l.until(ctx, func(a *rtnl.Link) bool {
+			hw = a.Addr
+			return hasCarrier(a)
+		})
+		if err != nil {
+			return
+		}
+		// One that cannot be sent, as long as the link-local address is missing,
+		// is lost as any may be.
+		_, _ = routers.Write(solicitation(hw))
+		if dhcp.Sleep(ctx, waits.Next()) != nil {
+			return
+		}
+	}
+}
+
+// attempt6 gets an address by DHCPv6 and assigns it, as long as there is a carrier.
 func (m *Manager) attempt6(ctx context.Context, l *link) (Lease, error) {
 	try, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
 		if l.until(try, func(a *rtnl.Link) bool { return !hasCarrier(a) }) == nil {
-			stop(errLinkDown)
+			stop(dhcp.ErrLinkDown)
 		}
 	}()
-	attrs, _ := l.now()
-	c, err := newClient6(l.index, attrs.Name, attrs.Addr, m.opts.Pace)
+	c, err := m.client6(l)
 	if err != nil {
 		return Lease{}, err
 	}
-	defer c.close()
-	lease, reply, err := c.lease(try)
+	defer c.Conn.Close()
+	reply, err := c.Lease(try)
 	if cause := context.Cause(try); cause != nil {
 		return Lease{}, cause
 	}
 	if err != nil {
 		return Lease{}, err
 	}
+	lease, ignored, err := leaseFromReply(reply)
+	if err != nil {
+		return Lease{}, err
+	}
 	l.reply = reply
-	return lease, apply(m.conn, l, &lease)
+	m.logIgnored(l, ignored)
+	return m.assign(l, lease)
+}
+
+// release6 gives a DHCPv6 address back, while the link still has another.
+func (m *Manager) release6(l *link) error {
+	c, err := m.client6(l)
+	if err != nil {
+		return err
+	}
+	defer c.Conn.Close()
+	return c.Release(l.reply)
+}
+
+// client6 gives a DHCPv6 client for a link, whose connection must be closed.
+func (m *Manager) client6(l *link) (*dhcp.Client6, error) {
+	attrs, _ := l.now()
+	conn, err := m.machine.sockets.DHCP6(l.index, attrs.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &dhcp.Client6{
+		Conn: conn, Zone: attrs.Name, HW: attrs.Addr, Pace: m.opts.Pace,
+		Check: func(reply *dhcpv6.Message) error {
+			_, _, err := leaseFromReply(reply)
+			return err
+		},
+		Panicked: func(cause any) { m.panicked(l, cause) },
+	}, nil
 }
 
 // deliverNamed delivers an IPv6 lease with the name servers that the router
@@ -98,30 +158,24 @@ func (m *Manager) deliverNamed(ctx context.Context, l *link, lease *Lease) {
 	if len(lease.DNS) == 0 {
 		bounded, stop := context.WithTimeout(ctx, namesWait)
 		defer stop()
+		f := filter{own: lease.Prefix}
 		// None is no error: a network need not have any.
 		_ = l.until(bounded, func(*rtnl.Link) bool {
-			lease.DNS, lease.Search = l.announcedNames()
+			var dns []netip.Addr
+			dns, lease.Search = l.announced()
+			f.ignored = nil
+			lease.DNS = f.servers(dns)
 			return len(lease.DNS) > 0
 		})
+		m.logIgnored(l, f.ignored)
 	}
 	m.deliver(l, lease)
-}
-
-// release6 gives a DHCPv6 address back, while the link still has another.
-func (m *Manager) release6(l *link) error {
-	attrs, _ := l.now()
-	c, err := newClient6(l.index, attrs.Name, attrs.Addr, m.opts.Pace)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	return c.release(l.reply)
 }
 
 // linkLocal6 waits for the address that the kernel gives every link.
 func (m *Manager) linkLocal6(ctx context.Context, l *link) (prefix netip.Prefix, err error) {
 	err = l.until(ctx, func(a *rtnl.Link) bool {
-		addrs, err := m.conn.Addrs(l.index, unix.AF_INET6)
+		addrs, err := m.machine.netlink.Addrs(l.index, unix.AF_INET6)
 		if err != nil || !hasCarrier(a) {
 			return false
 		}
@@ -135,14 +189,14 @@ func (m *Manager) linkLocal6(ctx context.Context, l *link) (prefix netip.Prefix,
 	return prefix, err
 }
 
-// linkLocal4 gives the link an address of its own choice, and holds it.
+// linkLocal4 gives the link an address of its own choice, and keeps it there.
 func (m *Manager) linkLocal4(ctx context.Context, l *link) {
 	if l.until(ctx, hasCarrier) != nil {
 		return
 	}
 	attrs, _ := l.now()
-	lease := Lease{By: ByLinkLocal, Prefix: linkLocalPrefix(attrs.Addr)}
-	if err := apply(m.conn, l, &lease); err != nil {
+	lease, err := m.assign(l, Lease{By: ByLinkLocal, Prefix: linkLocalPrefix(attrs.Addr)})
+	if err != nil {
 		m.logf(l, "%v", err)
 		return
 	}

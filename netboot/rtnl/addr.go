@@ -59,15 +59,7 @@ func parseAddr(data []byte) (Addr, error) {
 	return a, nil
 }
 
-// AddrIndex gives the link that an RTM_NEWADDR or RTM_DELADDR message is
-// about; 0 if it does not say.
-func AddrIndex(data []byte) int {
-	if len(data) < unix.SizeofIfAddrmsg {
-		return 0
-	}
-	return addrIndex(data)
-}
-
+// addrIndex gives the link that an address is one of; data holds the whole struct.
 func addrIndex(data []byte) int { return int(int32(binary.NativeEndian.Uint32(data[4:]))) }
 
 // body is the address as a request.

@@ -16,7 +16,7 @@ var errTooMany = errors.New("listing without an end")
 
 // change has the kernel do something.
 func (c *Conn) change(kind, flags uint16, body []byte) error {
-	return c.ask(kind, flags|unix.NLM_F_ACK, body, func(Message) error { return nil })
+	return c.ask(kind, flags|unix.NLM_F_ACK, body, func(message) error { return nil })
 }
 
 // dump lists something. It begins anew, after reset, when a change came in between.
@@ -24,15 +24,15 @@ func (c *Conn) dump(kind uint16, body []byte, reset func(), each func(data []byt
 	for range maxDumps {
 		reset()
 		interrupted, count := false, 0
-		err = c.ask(kind, unix.NLM_F_DUMP, body, func(m Message) error {
+		err = c.ask(kind, unix.NLM_F_DUMP, body, func(m message) error {
 			interrupted = interrupted || m.flags&unix.NLM_F_DUMP_INTR != 0
 			if count++; count > maxDump {
 				return errTooMany
 			}
-			if m.Type == unix.NLMSG_DONE || len(m.Data) == 0 {
+			if m.kind == unix.NLMSG_DONE || len(m.data) == 0 {
 				return nil
 			}
-			return each(m.Data)
+			return each(m.data)
 		})
 		if err != nil || !interrupted {
 			return err
@@ -44,7 +44,7 @@ func (c *Conn) dump(kind uint16, body []byte, reset func(), each func(data []byt
 // ask sends a request and gives every message of the answer to each, the one
 // that ends a listing included. It reads on after an error of each, so that
 // the next request finds no rest of this answer; the first error counts.
-func (c *Conn) ask(kind, flags uint16, body []byte, each func(Message) error) error {
+func (c *Conn) ask(kind, flags uint16, body []byte, each func(message) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seq++
@@ -64,9 +64,9 @@ func (c *Conn) ask(kind, flags uint16, body []byte, each func(Message) error) er
 			if m.seq != c.seq { // the rest of a request that has timed out
 				continue
 			}
-			last := m.Type == unix.NLMSG_ERROR || m.Type == unix.NLMSG_DONE
+			last := m.kind == unix.NLMSG_ERROR || m.kind == unix.NLMSG_DONE
 			err := status(m)
-			if err == nil && m.Type != unix.NLMSG_ERROR {
+			if err == nil && m.kind != unix.NLMSG_ERROR {
 				err = each(m)
 			}
 			if first == nil {
@@ -81,11 +81,11 @@ func (c *Conn) ask(kind, flags uint16, body []byte, each func(Message) error) er
 
 // status is the error that ends an answer: a negative errno in a message of
 // type NLMSG_ERROR or NLMSG_DONE; 0 is none.
-func status(m Message) error {
-	if m.Type != unix.NLMSG_ERROR && m.Type != unix.NLMSG_DONE {
+func status(m message) error {
+	if m.kind != unix.NLMSG_ERROR && m.kind != unix.NLMSG_DONE {
 		return nil
 	}
-	if code := int32(number(m.Data)); code < 0 {
+	if code := int32(number(m.data)); code < 0 {
 		return unix.Errno(-code)
 	}
 	return nil

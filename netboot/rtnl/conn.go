@@ -2,13 +2,14 @@
 // has it change them, over rtnetlink (rtnetlink(7)).
 //
 // In go indexes, Addrs and Routes; out come Links, Addrs, Routes and, from
-// Events, what has changed. Everything is by index, so that a rename does not
-// matter. An address or a route that the kernel has described is put back or
-// deleted in the kernel's own words, with whatever it had that has no field here.
+// Events, what has changed. Links are named by their index, which a rename does
+// not change. An address or a route that the kernel has described is put back or
+// deleted by the very message that described it, with all attributes that have
+// no field here.
 //
-// It has what netboot/nic needs and is a fraction of a general library, which
-// the agent would carry at each boot. It never retries, waits for a state or
-// decides anything.
+// It has what package nic needs, and is 332 KB smaller in the agent than a
+// general library, vishvananda/netlink. It never waits for a state or decides
+// anything; all that it repeats is a listing that a change interrupted.
 package rtnl
 
 import (
@@ -70,7 +71,7 @@ func (c *Conn) Close() error { return c.sock.Close() }
 // Links lists all links.
 func (c *Conn) Links() (list []*Link, err error) {
 	err = c.dump(unix.RTM_GETLINK, linkBody(unix.AF_UNSPEC, 0, 0, 0, nil), func() { list = nil }, func(data []byte) error {
-		l, err := ParseLink(data)
+		l, err := parseLink(data)
 		if err == nil {
 			list = append(list, l)
 		}
@@ -81,8 +82,8 @@ func (c *Conn) Links() (list []*Link, err error) {
 
 // Link reads one link; ENODEV says that there is none.
 func (c *Conn) Link(index int) (l *Link, err error) {
-	err = c.ask(unix.RTM_GETLINK, unix.NLM_F_ACK, linkBody(unix.AF_UNSPEC, index, 0, 0, nil), func(m Message) error {
-		l, err = ParseLink(m.Data)
+	err = c.ask(unix.RTM_GETLINK, unix.NLM_F_ACK, linkBody(unix.AF_UNSPEC, index, 0, 0, nil), func(m message) error {
+		l, err = parseLink(m.data)
 		return err
 	})
 	if err == nil && l == nil {
@@ -95,7 +96,7 @@ func (c *Conn) Link(index int) (l *Link, err error) {
 // (net/if_inet6.h). It is 0 without IPv6.
 func (c *Conn) Inet6Flags(index int) (flags uint32, err error) {
 	err = c.dump(unix.RTM_GETLINK, linkBody(unix.AF_INET6, 0, 0, 0, nil), func() { flags = 0 }, func(data []byte) error {
-		l, err := ParseLink(data)
+		l, err := parseLink(data)
 		if err == nil && l.Index == index {
 			flags = l.Inet6Flags
 		}

@@ -35,9 +35,9 @@ type Link struct {
 	Inet6Flags uint32           // with AF_INET6: IF_RA_MANAGED … (net/if_inet6.h)
 }
 
-// ParseLink reads the data of an RTM_NEWLINK or RTM_DELLINK message (struct
+// parseLink reads the data of an RTM_NEWLINK or RTM_DELLINK message (struct
 // ifinfomsg and IFLA_ attributes, linux/if_link.h).
-func ParseLink(data []byte) (*Link, error) {
+func parseLink(data []byte) (*Link, error) {
 	if len(data) < unix.SizeofIfInfomsg {
 		return nil, fmt.Errorf("read link: %w", errShort)
 	}

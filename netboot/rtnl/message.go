@@ -24,26 +24,26 @@ var (
 	errFamily = errors.New("neither IPv4 nor IPv6")
 )
 
-// A Message is one message of the kernel, without its header.
-type Message struct {
-	Type  uint16 // RTM_NEWLINK, RTM_DELADDR …
-	Data  []byte // the family's struct and the attributes; valid until the next one is read
+// A message is one message of the kernel, without its header.
+type message struct {
+	kind  uint16 // RTM_NEWLINK, RTM_DELADDR …
+	data  []byte // the family's struct and the attributes; valid until the next one is read
 	flags uint16
 	seq   uint32
 }
 
 // messages splits what one read gave; a message that is cut off is dropped.
-func messages(data []byte) (list []Message) {
+func messages(data []byte) (list []message) {
 	for len(data) >= headerSize {
 		size := int(binary.NativeEndian.Uint32(data))
 		if size < headerSize || size > len(data) {
 			break
 		}
-		list = append(list, Message{
-			Type:  binary.NativeEndian.Uint16(data[4:]),
+		list = append(list, message{
+			kind:  binary.NativeEndian.Uint16(data[4:]),
 			flags: binary.NativeEndian.Uint16(data[6:]),
 			seq:   binary.NativeEndian.Uint32(data[8:]),
-			Data:  data[headerSize:size],
+			data:  data[headerSize:size],
 		})
 		data = data[min(align(size), len(data)):]
 	}

@@ -41,7 +41,7 @@ func TestParseLink(t *testing.T) {
 		{"attributes cut off", linkMessage(unix.AF_UNSPEC, 2, attr(unix.IFLA_MTU, nil), attr(unix.IFLA_OPERSTATE, nil), []byte{200, 0, 3, 0, 'e'}),
 			Link{Index: 2, Type: unix.ARPHRD_ETHER, Flags: unix.IFF_UP}},
 	} {
-		got, err := ParseLink(tt.data)
+		got, err := parseLink(tt.data)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -50,7 +50,7 @@ func TestParseLink(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
-	if l, err := ParseLink(make([]byte, unix.SizeofIfInfomsg-1)); !errors.Is(err, errShort) {
+	if l, err := parseLink(make([]byte, unix.SizeofIfInfomsg-1)); !errors.Is(err, errShort) {
 		t.Errorf("too short: %v, %v", l, err)
 	}
 }
@@ -151,8 +151,8 @@ func TestMessages(t *testing.T) {
 	one, two := request(unix.RTM_NEWADDR, 0, 5, []byte{1, 2, 3}), request(unix.RTM_NEWLINK, unix.NLM_F_DUMP_INTR, 6, []byte{4})
 	data := append(append(one, 0), two...) // each begins at a multiple of 4
 	got := messages(append(data, 0, 0, 0, 40, 0, 0, 0))
-	if len(got) != 2 || got[0].Type != unix.RTM_NEWADDR || got[0].seq != 5 || !bytes.Equal(got[0].Data, []byte{1, 2, 3}) ||
-		got[1].Type != unix.RTM_NEWLINK || got[1].flags&unix.NLM_F_DUMP_INTR == 0 || !bytes.Equal(got[1].Data, []byte{4}) {
+	if len(got) != 2 || got[0].kind != unix.RTM_NEWADDR || got[0].seq != 5 || !bytes.Equal(got[0].data, []byte{1, 2, 3}) ||
+		got[1].kind != unix.RTM_NEWLINK || got[1].flags&unix.NLM_F_DUMP_INTR == 0 || !bytes.Equal(got[1].data, []byte{4}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -165,12 +165,14 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, m := range messages(data) {
-			AddrIndex(m.Data)
-			_, _ = ParseLink(m.Data)
-			if a, err := parseAddr(m.Data); err == nil && !a.Prefix.IsValid() {
+			if ev, ok := parseEvent(m); ok && (ev.Link != nil) != (m.kind == unix.RTM_NEWLINK || m.kind == unix.RTM_DELLINK) {
+				t.Errorf("event %+v", ev)
+			}
+			_, _ = parseLink(m.data)
+			if a, err := parseAddr(m.data); err == nil && !a.Prefix.IsValid() {
 				t.Errorf("address %+v", a)
 			}
-			r, err := parseRoute(m.Data)
+			r, err := parseRoute(m.data)
 			if err != nil || r.Dst.Bits() == 0 { // of the default route the address is not sent
 				continue
 			}

@@ -1,4 +1,4 @@
-package nic
+package kernel
 
 import (
 	"encoding/binary"
@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A rawConn sends and receives UDP on one link that has no address, as a
-// net.PacketConn: from no address to everybody, whatever address it is given.
-type rawConn struct {
+// A packetConn sends and receives UDP on one link that has no address, as a
+// net.PacketConn: from 0.0.0.0 to 255.255.255.255, whatever host it is given.
+type packetConn struct {
 	*os.File
 	to   unix.SockaddrLinklayer
-	port uint16 // our end
+	port uint16 // the local one
 }
 
 // The headers of IPv4 (RFC 791, without options) and UDP (RFC 768) in bytes.
@@ -26,16 +26,16 @@ const (
 	maxHeader = 60 + udpHeader // with all the options there can be
 )
 
-// closeLater is far beyond what it takes to fetch from a service that is near.
+// closeLater is longer than it takes to fetch from a service of the network.
 const closeLater = 100 * time.Millisecond
 
-// broadcastHW is everybody on an Ethernet.
+// broadcastHW is Ethernet's broadcast address.
 var broadcastHW = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// listenRaw opens a socket that sees first fragments of UDP to one port. Of
-// the link only the index is used, so that a rename does no harm.
-func listenRaw(index int, port uint16) (*rawConn, error) {
-	// Of no protocol before it is bound, so that nothing passes the filter by.
+// listenPacket opens a socket that receives the first fragments of UDP to one
+// port. It names the link by its index, which a rename does not change.
+func listenPacket(index int, port uint16) (*packetConn, error) {
+	// Of no protocol before it is bound, so that nothing comes in unfiltered.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open packet socket: %w", err)
@@ -52,10 +52,10 @@ func listenRaw(index int, port uint16) (*rawConn, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("bind packet socket to link %d: %w", index, err)
 	}
-	return &rawConn{os.NewFile(uintptr(fd), "packet"), to, port}, nil
+	return &packetConn{os.NewFile(uintptr(fd), "packet"), to, port}, nil
 }
 
-// udpTo is the filter, in the kernel's own machine language
+// udpTo is the filter, in the classic BPF that the kernel takes
 // (Documentation/networking/filter.rst).
 func udpTo(port uint16) []unix.SockFilter {
 	const refuse, accept = 7, 8 // where these stand
@@ -73,7 +73,7 @@ func udpTo(port uint16) []unix.SockFilter {
 }
 
 // ReadFrom reads the content of one datagram. It does not say who sent it.
-func (c *rawConn) ReadFrom(b []byte) (int, net.Addr, error) {
+func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	packet := make([]byte, maxHeader+len(b))
 	for {
 		n, err := c.Read(packet)
@@ -88,7 +88,7 @@ func (c *rawConn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // udpContent takes the headers off an IPv4 packet that the filter has let
 // through. What follows the packet's own end is the frame's padding. The
-// checksums are left to nobody: a virtual network may not have filled them in.
+// checksums are not verified: a virtual network may not have filled them in.
 func udpContent(packet []byte) ([]byte, bool) {
 	if len(packet) < ipHeader || packet[0]>>4 != 4 {
 		return nil, false
@@ -101,7 +101,7 @@ func udpContent(packet []byte) ([]byte, bool) {
 }
 
 // WriteTo broadcasts a datagram to a port.
-func (c *rawConn) WriteTo(b []byte, to net.Addr) (int, error) {
+func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	port := to.(*net.UDPAddr).Port
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -147,14 +147,14 @@ func checksum(b []byte, sum uint32) uint16 {
 	return ^uint16(sum)
 }
 
-// Close closes the socket, but later: the kernel has who closes a packet socket
-// wait until all processors have let go of it (packet_release in
-// net/packet/af_packet.c), 5 to 20 ms that a lease need not. Until then the
-// socket does no harm.
-func (c *rawConn) Close() error {
+// Close has the socket closed after closeLater: close(2) of a packet socket
+// waits for an RCU grace period (packet_release in net/packet/af_packet.c), 5 to
+// 20 ms by which the lease would come later. A socket that nobody reads does no
+// harm until then.
+func (c *packetConn) Close() error {
 	time.AfterFunc(closeLater, func() { c.File.Close() })
 	return nil
 }
 
 // LocalAddr is none.
-func (c *rawConn) LocalAddr() net.Addr { return nil }
+func (c *packetConn) LocalAddr() net.Addr { return nil }

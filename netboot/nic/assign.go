@@ -1,0 +1,103 @@
+package nic
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"boothook/netboot/rtnl"
+
+	"golang.org/x/sys/unix"
+)
+
+// routeMetric plus the link's index is the metric of a lease's routes: each link
+// has a default route of its own, and what the root sets later is preferred.
+const routeMetric = 1024
+
+// assign gives the link the lease's address and routes, and gives back the lease
+// as the kernel has it now: without the routes that the kernel refused, which
+// are logged. All of it replaces, so that it can be done again after the link
+// was down. After an error the address is off again.
+func (m *Manager) assign(l *link, lease Lease) (Lease, error) {
+	n := m.machine.netlink
+	attrs, _ := l.now()
+	addr := kernelAddr(l.index, &lease, time.Now())
+	if err := n.ReplaceAddr(addr); err != nil {
+		return lease, fmt.Errorf("add address %s: %w", lease.Prefix, err)
+	}
+	undo := func(r Route, err error) (Lease, error) {
+		return lease, errors.Join(fmt.Errorf("add %v: %w", r, err), n.DeleteAddr(addr))
+	}
+	if subnet := lease.Prefix.Masked(); !subnet.IsSingleIP() {
+		r := Route{Dst: subnet}
+		if err := n.ReplaceRoute(kernelRoute(l.index, &lease, r, attrs.MTU)); err != nil {
+			return undo(r, err)
+		}
+	}
+	set := lease
+	set.Routes = nil
+	for _, r := range lease.Routes {
+		err := n.ReplaceRoute(kernelRoute(l.index, &lease, r, attrs.MTU))
+		switch {
+		case err == nil:
+			set.Routes = append(set.Routes, r)
+		case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENODEV):
+			return undo(r, err)
+		default: // the others lead somewhere all the same
+			m.logf(l, "ignored: %v: %v", r, err)
+		}
+	}
+	if len(set.Routes) < len(lease.Routes) {
+		set.Gateway = defaultGateway(set.Routes)
+	}
+	return set, nil
+}
+
+// kernelAddr is the lease's address in the kernel's terms. The kernel takes it
+// away at the end of its lifetime, if nobody does before.
+func kernelAddr(index int, lease *Lease, now time.Time) *rtnl.Addr {
+	addr := &rtnl.Addr{Index: index, Prefix: lease.Prefix, Flags: unix.IFA_F_NOPREFIXROUTE}
+	if lease.Prefix.Addr().Is6() {
+		addr.Flags |= unix.IFA_F_NODAD
+	} else if lease.By == ByLinkLocal {
+		addr.Scope = unix.RT_SCOPE_LINK
+	}
+	if lease.Lifetime > 0 {
+		left := lease.Lifetime
+		if !lease.At.IsZero() { // put on again
+			left -= now.Sub(lease.At)
+		}
+		addr.Valid = uint32(max(1, left/time.Second))
+	}
+	return addr
+}
+
+// kernelRoute is r in the kernel's terms.
+//
+// An MTU goes onto the routes: changing the link's makes some drivers reset
+// their hardware, and only the size of what is sent matters here. One that is
+// not below the link's, linkMTU, is left out. A router outside the subnet is
+// said to be on the link, as it is with a /32 lease.
+func kernelRoute(index int, lease *Lease, r Route, linkMTU int) *rtnl.Route {
+	k := &rtnl.Route{
+		Index:    index,
+		Dst:      r.Dst,
+		Src:      lease.Prefix.Addr(),
+		Table:    unix.RT_TABLE_MAIN,
+		Metric:   uint32(routeMetric + index),
+		Protocol: unix.RTPROT_DHCP,
+		Scope:    unix.RT_SCOPE_LINK,
+		Type:     unix.RTN_UNICAST,
+	}
+	if lease.MTU < linkMTU {
+		k.MTU = uint32(lease.MTU)
+	}
+	if r.Via.IsValid() {
+		k.Scope = unix.RT_SCOPE_UNIVERSE
+		k.Via = r.Via
+		if r.Via.Is4() && (!lease.Prefix.Contains(r.Via) || lease.Prefix.IsSingleIP()) {
+			k.Flags = unix.RTNH_F_ONLINK
+		}
+	}
+	return k
+}
