@@ -17,6 +17,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/injector"
+	"boothook/injector/root"
 	"boothook/injector/state"
 	"boothook/netboot"
 	"boothook/netboot/instance"
@@ -38,10 +40,16 @@ func Work(ctx context.Context, e Env, earlyAt time.Duration) error {
 		return err
 	}
 	defer listener.Close()
+	return work(ctx, e, listener, earlyAt, root.Options{})
+}
+
+// work is the worker with the socket at which the late call comes.
+func work(ctx context.Context, e Env, listener net.Listener, earlyAt time.Duration, apply root.Options) error {
 	b, err := newBoot(e)
 	if err != nil {
 		return err
 	}
+	b.apply = apply
 	b.record.MarkAt(earlyAt, "early call")
 	var late *latecall.Caller
 	b.awaitRoot = func(ctx context.Context) (string, error) {
@@ -58,20 +66,20 @@ func Work(ctx context.Context, e Env, earlyAt time.Duration) error {
 
 // RunByHand does the whole cycle on a directory, in the network namespace of
 // the calling process.
-func RunByHand(ctx context.Context, e Env, root string) (*report.Report, error) {
-	root, err := filepath.Abs(root)
+func RunByHand(ctx context.Context, e Env, dir string) (*report.Report, error) {
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("root: %w", err)
 	}
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
-	e.Seeded = hasSeed(root, "")
+	e.Seeded = hasSeed(dir, "")
 	b, err := newBoot(e)
 	if err != nil {
 		return nil, err
 	}
-	b.awaitRoot = func(context.Context) (string, error) { return root, nil }
+	b.awaitRoot = func(context.Context) (string, error) { return dir, nil }
 	return b.run(ctx), nil
 }
 
