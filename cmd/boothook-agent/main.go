@@ -23,9 +23,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"boothook/initramfs/agent"
 	"boothook/initramfs/machine"
@@ -90,6 +93,13 @@ func run(ctx context.Context, env agent.Env, args []string) error {
 	return errUsage
 }
 
+// ended gives a context that ends with the signals by which somebody ends a
+// program, so that the network is put back and a report is left. PID 1 never
+// comes here.
+func ended(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+}
+
 func late(ctx context.Context, env agent.Env, args []string) error {
 	var root string
 	if err := options(args, map[string]*string{"root": &root}); err != nil || root == "" {
@@ -129,6 +139,8 @@ func work(ctx context.Context, env agent.Env, args []string) error {
 		return errUsage
 	}
 	env.Seeded, env.Coldplug = args[1] == "true", args[2] == "true"
+	ctx, stop := ended(ctx)
+	defer stop()
 	return agent.Work(ctx, env, time.Duration(start))
 }
 
@@ -144,6 +156,8 @@ func byHand(ctx context.Context, env agent.Env, args []string) error {
 		return errors.Join(errUsage, err)
 	}
 	env.ByHand, env.Machine, env.LogTo = true, around, os.Stderr
+	ctx, stop := ended(ctx)
+	defer stop()
 	r, err := agent.RunByHand(ctx, env, root)
 	if err != nil {
 		return err

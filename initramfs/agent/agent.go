@@ -105,6 +105,9 @@ func (b *boot) run(ctx context.Context) *report.Report {
 		}
 	}
 	running.stop()
+	if ctx.Err() != nil {
+		b.record.Fail("boothook", fmt.Errorf("was ended: %w", context.Cause(ctx)))
+	}
 	b.progress("leaving the network", networkTime)
 	b.leaveNetwork(network)
 	return b.finish()
@@ -114,6 +117,9 @@ func (b *boot) run(ctx context.Context) *report.Report {
 func (b *boot) customize(ctx context.Context, root string, running *searching) injector.Result {
 	b.progress("waiting for the network and the user-data", running.rootIs(root))
 	found, documents, err := running.result()
+	if ctx.Err() != nil { // by a signal: nothing shall be begun any more
+		return injector.Result{}
+	}
 	if err != nil {
 		origin := b.record.Snapshot().Source
 		b.record.Problem(instance.Problem{Origin: origin, Message: err.Error()})

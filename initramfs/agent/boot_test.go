@@ -445,3 +445,33 @@ func TestFirmwareHint(t *testing.T) {
 		})
 	}
 }
+
+// A boot that is ended from outside begins nothing any more, puts the network
+// back and says so.
+func TestEnded(t *testing.T) {
+	for _, when := range []string{"before the root", "behind it"} {
+		l := newLab(t, "boothook.timeout=1h")
+		l.ec2()
+		l.machine.nics = &fakeNICs{}
+		live(t, l.root, thisMachine, "", aHook)
+		b, err := newBoot(l.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancelCause(t.Context())
+		b.awaitRoot = func(ctx context.Context) (string, error) {
+			end(errors.New("terminated"))
+			if when == "behind it" {
+				return l.root, nil
+			}
+			return "", ctx.Err()
+		}
+		r := b.run(ctx)
+		if r.Result != report.Failed || len(problems(r, "was ended: terminated")) != 1 || len(r.Hooks) > 0 {
+			t.Errorf("%s: %+v", when, r)
+		}
+		if !slices.Equal(l.machine.nics.told, []string{"restore"}) && len(l.machine.nics.told) > 0 {
+			t.Errorf("%s: NICs %v", when, l.machine.nics.told)
+		}
+	}
+}
