@@ -14,10 +14,16 @@ LDFLAGS := -s -w -buildid= -funcalign=2 -X main.version=$(VERSION)
 # 1.25 (the choice ends with Go 1.27) it is another 70 KB smaller.
 GOBUILD := $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 AGENTBUILD := GOEXPERIMENT=nogreenteagc $(GOBUILD) -gcflags='all=-l -d=maxshapelen=32,variablemakethreshold=0'
+# RACE=1 builds the agent with the race detector, which needs cgo. It is static
+# all the same, because it also runs in roots without libraries.
+ifeq ($(RACE),1)
+AGENTBUILD := CGO_ENABLED=1 $(GO) build -race -tags netgo,osusergo -trimpath -buildvcs=false -ldflags '-linkmode=external -extldflags=-static -X main.version=$(VERSION)'
+endif
+ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package upstart
 
-.PHONY: help setup build rescue boot bench test check unit test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja size clean
+.PHONY: help setup build rescue boot bench test check unit cover race test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,17 +44,28 @@ rescue: ## u-root's commands in one program, for boothook build --rescue
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
 	scripts/demo
 
-test: setup build check unit test-net test-boot ## everything
+test: setup build check unit cover race test-net test-boot ## everything
 
-check: ## gofmt, vet and staticcheck
+check: build ## gofmt, vet and staticcheck, the other processor, the agent's size
 	@test -z "$$(gofmt -l cmd initramfs netboot injector scripts)" || { gofmt -d cmd initramfs netboot injector scripts; exit 1; }
 	$(GO) vet -tags '$(TAGS)' ./...
 	$(STATICCHECK) -tags '$(TAGS)' ./...
+	$(ACTIONLINT)
+	GOARCH=arm64 $(GO) vet -tags '$(TAGS)' ./...
+	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/...
+	scripts/size
 
 unit: ## tests that need nothing
 	scripts/gotest unit
 
-test-net: build ## the agent in network namespaces against real dnsmasq (root)
+cover: ## how much of the packages that tell the story "make unit" reaches
+	scripts/cover
+
+race: ## unit and namespace tests with the race detector, in the agent too (long, root)
+	scripts/gotest race
+	scripts/gotest race-net
+
+test-net: ## the agent in network namespaces against real dnsmasq (root)
 	scripts/gotest net
 
 test-boot: build ## QEMU boots (root)
@@ -91,6 +108,9 @@ test-package: setup ## install the packages in real roots, boot, remove, boot; a
 	scripts/setup lintian rpm shellcheck
 	scripts/release/check
 	$(GO) test -count=1 -v -timeout 60m -tags boot,package -run TestPackage ./scripts/boottest
+
+test-workflow: setup ## the steps of the public CI's first job in a fresh Debian (JOB=, long, root)
+	scripts/workflow/run $(JOB)
 
 test-powercut: setup ## cut the power in the middle of an apply, and kill it (long, root)
 	$(GO) test -count=1 -tags powercut -run TestPowerCut -v -timeout 20m ./injector/root

@@ -16,11 +16,17 @@ import (
 	"time"
 
 	"boothook/initramfs/report"
+	"boothook/scripts/programs"
 )
 
 // These tests need root: they run the agent's own binary by hand, in one
 // network namespace, against a real dnsmasq and the simulated EC2 service in
 // another, on a root made of busybox.
+
+// built are the programs of this run.
+var built programs.Set
+
+func TestMain(m *testing.M) { os.Exit(built.Main(m)) }
 
 // A lab is two namespaces with a wire between them.
 type lab struct {
@@ -113,7 +119,7 @@ func (l *lab) dnsmasq(name string) {
 func (l *lab) ec2(userData, id, hostname string) (stop func()) {
 	file := filepath.Join(l.dir, "user-data-"+id)
 	l.write(file, userData)
-	return l.serve("169.254.169.254:80", binary(l.t, "boothook"), "serve", "--cloud", "ec2", "--listen", "169.254.169.254:80",
+	return l.serve("169.254.169.254:80", built.Path(l.t, "boothook"), "serve", "--cloud", "ec2", "--listen", "169.254.169.254:80",
 		"--user-data", file, "--instance-id", id, "--hostname", hostname, "--key", "ssh-ed25519 AAAAC3Nz test")
 }
 
@@ -123,7 +129,7 @@ func (l *lab) agent(root, words string, more ...string) (*report.Report, string)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	run := filepath.Join(l.dir, "run")
-	args := append([]string{"netns", "exec", l.client, binary(l.t, "boothook-agent"),
+	args := append([]string{"netns", "exec", l.client, built.Path(l.t, "boothook-agent"),
 		"run", "--root", root, "--run", run, "--cmdline", words}, more...)
 	cmd := exec.CommandContext(ctx, "ip", args...)
 	out, err := cmd.CombinedOutput()
@@ -149,19 +155,6 @@ func (l *lab) write(path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		l.t.Fatal(err)
 	}
-}
-
-// binary is one that "make build" left.
-func binary(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("../../bin", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v: run \"make build\" first", err)
-	}
-	return path
 }
 
 // newRoot makes a root in which hooks can run: busybox and the account files.
@@ -440,7 +433,7 @@ func TestNoSignAsksNobody(t *testing.T) {
 	root, before := l.newRoot(), l.network()
 	sys := filepath.Join(l.dir, "sys/class/dmi/id")
 	l.write(filepath.Join(sys, "sys_vendor"), "QEMU\n")
-	l.must("ip", "netns", "exec", l.client, binary(t, "boothook-agent"), "run", "--root", root,
+	l.must("ip", "netns", "exec", l.client, built.Path(t, "boothook-agent"), "run", "--root", root,
 		"--run", filepath.Join(l.dir, "run"), "--sys", filepath.Join(l.dir, "sys"), "--cmdline", "")
 	if after := l.network(); after != before {
 		t.Errorf("the network was left as\n%s\nand found as\n%s", after, before)

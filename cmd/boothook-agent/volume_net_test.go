@@ -127,7 +127,7 @@ func TestAzureDisc(t *testing.T) {
 	l.dnsmasq("unused.lab")
 	l.must("ip", "-n", l.server, "addr", "add", "168.63.129.16/32", "dev", "lo")
 	for _, address := range []string{"169.254.169.254:80", "168.63.129.16:80"} {
-		l.serve(address, binary(t, "boothook"), "serve", "--cloud", "azure", "--listen", address, "--hostname", "web-1")
+		l.serve(address, built.Path(t, "boothook"), "serve", "--cloud", "azure", "--listen", address, "--hostname", "web-1")
 	}
 	sysfs := func(name string) string {
 		dir := filepath.Join(l.dir, name)
@@ -175,7 +175,7 @@ func TestVolumeThatNamesAServer(t *testing.T) {
 	l := newLab(t)
 	l.dnsmasq("seed.lab")
 	l.write(filepath.Join(l.dir, "user-data"), "#cloud-config\nwrite_files: [{path: /etc/motd, content: from the server}]\n")
-	l.serve("10.9.0.1:80", binary(t, "boothook"), "serve", "--cloud", "nocloud", "--listen", "10.9.0.1:80",
+	l.serve("10.9.0.1:80", built.Path(t, "boothook"), "serve", "--cloud", "nocloud", "--listen", "10.9.0.1:80",
 		"--user-data", filepath.Join(l.dir, "user-data"), "--instance-id", "iid-server")
 	sysfs := filepath.Join(l.dir, "sys")
 	l.disc("cidata", sysfs, map[string]string{"meta-data": "instance-id: iid-volume\nseedfrom: http://seed.lab/\n", "user-data": "#!/bin/sh\n"})

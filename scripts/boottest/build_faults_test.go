@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"boothook/initramfs/report"
+	"boothook/scripts/programs"
 )
 
 // faultCode makes a worker go wrong. It is compiled into these tests' agent
@@ -68,8 +69,9 @@ func eat() {
 }
 `
 
-// faultyTools are tools whose agent's worker obeys boothooktest.fault=.
-func faultyTools(t *testing.T) string {
+// faultyTool is a tool that puts in an agent whose worker obeys
+// boothooktest.fault=.
+func faultyTool(t *testing.T) string {
 	t.Helper()
 	const source, before = "../../cmd/boothook-agent/main.go", "case \"work\":\n"
 	text, err := os.ReadFile(source)
@@ -83,7 +85,8 @@ func faultyTools(t *testing.T) string {
 	check(t, os.WriteFile(code, []byte(faultCode), 0o644))
 	at, err := filepath.Abs(source)
 	check(t, err)
-	return tools(t, map[string]string{at: main, filepath.Join(filepath.Dir(at), "fault.go"): code})
+	check(t, programs.Build(dir, map[string]string{at: main, filepath.Join(filepath.Dir(at), "fault.go"): code}, false))
+	return filepath.Join(dir, "boothook")
 }
 
 // faults are what can become of a worker, and what the report says of it.
@@ -126,12 +129,12 @@ func outlive(t *testing.T, k kernel, initrd string) {
 
 func TestBuildOutlivesTheWorker(t *testing.T) {
 	k := findKernel(t, "bookworm")
-	outlive(t, k, k.build(t, faultyTools(t)))
+	outlive(t, k, k.buildBy(t, faultyTool(t)))
 }
 
 func TestBakedOutlivesTheWorker(t *testing.T) {
-	k, bin := findKernel(t, "bookworm"), faultyTools(t)
+	k, tool := findKernel(t, "bookworm"), faultyTool(t)
 	baked := filepath.Join(t.TempDir(), "baked.img")
-	run(t, filepath.Join(bin, "boothook"), "bake", "--initrd", filepath.Join(k.dir, "initramfs-tools"), "--out", baked)
+	run(t, tool, "bake", "--initrd", filepath.Join(k.dir, "initramfs-tools"), "--out", baked)
 	outlive(t, k, baked)
 }

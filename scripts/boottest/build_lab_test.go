@@ -5,7 +5,6 @@ package boottest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,24 +74,17 @@ func findKernel(t *testing.T, suite string) kernel {
 	return kernel{dir: dir, version: filepath.Base(versions[0])}
 }
 
-// tools builds the tool and the agent, into a new directory. With an overlay
-// (go help build) the agent is another than the one that is shipped.
-func tools(t *testing.T, overlay map[string]string) string {
+// build makes an initramfs for the kernel.
+func (k kernel) build(t *testing.T, options ...string) string {
 	t.Helper()
-	out := t.TempDir()
-	file := filepath.Join(out, "overlay.json")
-	text, err := json.Marshal(map[string]any{"Replace": overlay})
-	check(t, err)
-	check(t, os.WriteFile(file, text, 0o644))
-	run(t, "go", "build", "-overlay", file, "-o", out, "boothook/cmd/boothook", "boothook/cmd/boothook-agent")
-	return out
+	return k.buildBy(t, built.Path(t, "boothook"), options...)
 }
 
-// build makes an initramfs for the kernel.
-func (k kernel) build(t *testing.T, tools string, options ...string) string {
+// buildBy is build by another tool, with the agent that lies beside it.
+func (k kernel) buildBy(t *testing.T, tool string, options ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "initramfs.img")
-	run(t, filepath.Join(tools, "boothook"), append([]string{"build", "--kernel", k.version,
+	run(t, tool, append([]string{"build", "--kernel", k.version,
 		"--modules", filepath.Join(k.dir, "modules", k.version), "--out", out}, options...)...)
 	return out
 }

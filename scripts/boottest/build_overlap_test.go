@@ -24,7 +24,7 @@ import (
 // the kernel announces it.
 func TestBuildFetchesBeforeTheDisk(t *testing.T) {
 	k := findKernel(t, "bookworm")
-	initrd, disk := k.build(t, tools(t, nil)), lightDisk(t)
+	initrd, disk := k.build(t), lightDisk(t)
 	ctx, cut := context.WithTimeout(t.Context(), bootTimeout)
 	defer cut()
 

@@ -101,7 +101,7 @@ func xfsProto(t *testing.T, tree string) string {
 // kernel's arguments and environment, and the base mounts.
 func TestBuildFindsTheRoot(t *testing.T) {
 	k, disk := findKernel(t, "bookworm"), manyRoots(t)
-	initrd := k.build(t, tools(t, nil), "--cmdline", "boothook=off rootdelay=60", "--include", "/sbin/fsck.ext4")
+	initrd := k.build(t, "--cmdline", "boothook=off rootdelay=60", "--include", "/sbin/fsck.ext4")
 	for _, tt := range []struct{ root, mounted string }{
 		{"root=UUID=" + strings.ToUpper(extUUID) + " rw rootflags=noatime,errors=remount-ro", "/dev/vda1 on / type ext4 (rw,noatime,errors=remount-ro)"},
 		{`"root=LABEL=the xfs" ro`, "/dev/vda2 on / type xfs (ro,"},
@@ -129,7 +129,7 @@ func TestBuildFindsTheRoot(t *testing.T) {
 // TestBuildWithoutARoot: what cannot be booted says why, in a bounded time.
 func TestBuildWithoutARoot(t *testing.T) {
 	k, disk := findKernel(t, "bookworm"), manyRoots(t)
-	initrd := k.build(t, tools(t, nil), "--cmdline", "boothook=off")
+	initrd := k.build(t, "--cmdline", "boothook=off")
 	for _, tt := range []struct{ words, want string }{
 		{"root=UUID=11CE0000-0000-4000-8000-000000000006", "boothook: no root: the root device vda6 is a crypto_LUKS, which has to be assembled first"},
 		{"root=LABEL=nowhere rootdelay=4", "boothook: no root: root=LABEL=nowhere did not appear within 4s; block devices: vda vda1 vda2 vda3 vda4 vda5 vda6"},
@@ -149,7 +149,7 @@ func TestBuildHandsOver(t *testing.T) {
 	check(t, os.WriteFile(script, []byte("#!/bin/busybox sh\n"+
 		"echo assembling $1 $2\n/bin/busybox mkdir -p /dev/mapper\n/bin/busybox ln -s /dev/vda1 /dev/mapper/opened\n"), 0o755))
 	k := findKernel(t, "bookworm")
-	initrd := k.build(t, tools(t, nil), "--include", "/bin/busybox", "--include", script+"=/usr/lib/boothook/assemble")
+	initrd := k.build(t, "--include", "/bin/busybox", "--include", script+"=/usr/lib/boothook/assemble")
 	wantLines(t, k.lightBoot(t, initrd, manyRoots(t), "512", "boothook=off", "root=/dev/mapper/opened"),
 		"assembling crypto_LUKS /dev/vda6", "on / type ext4 (ro,")
 }
@@ -157,9 +157,9 @@ func TestBuildHandsOver(t *testing.T) {
 // TestBuildRescue: a root that does not come ends in u-root's shell, which has
 // u-root's commands; what is typed is run there.
 func TestBuildRescue(t *testing.T) {
-	k, bin := findKernel(t, "bookworm"), tools(t, nil)
-	run(t, "make", "-C", "../..", "rescue", "RESCUE="+filepath.Join(bin, "boothook-rescue"))
-	initrd := k.build(t, bin, "--rescue", "--cmdline", "boothook=off boothook.onerror=shell")
+	k, tool := findKernel(t, "bookworm"), built.Path(t, "boothook")
+	run(t, "make", "-C", "../..", "rescue", "RESCUE="+filepath.Join(filepath.Dir(tool), "boothook-rescue"))
+	initrd := k.build(t, "--rescue", "--cmdline", "boothook=off boothook.onerror=shell")
 	console := k.typedBoot(t, "\n\n\n\n\n\n\necho typed $((40+2))\ncat /proc/cmdline | wc -l\npoweroff\n", initrd, lightDisk(t), "512", "root=LABEL=nowhere", "rootdelay=2")
 	wantLines(t, console, "root=LABEL=nowhere did not appear within 2s", "boothook.onerror=shell: a shell on the console", "typed 42")
 }
@@ -177,7 +177,7 @@ func TestBuildBootsDebian(t *testing.T) {
 	o := w.newOrder(t, true)
 	w.setMachine(simulate.Machine{InstanceID: o.instance, UserData: o.userData})
 	uuid := strings.TrimSpace(run(t, "blkid", "-p", "-s", "UUID", "-o", "value", w.disk))
-	b := w.boot(t, machine{initrd: k.build(t, tools(t, nil)), dmi: vm.EC2(o.instance), key: w.login, port: o.port, knownHosts: o.knownHosts,
+	b := w.boot(t, machine{initrd: k.build(t), dmi: vm.EC2(o.instance), key: w.login, port: o.port, knownHosts: o.knownHosts,
 		words: "root=UUID=" + uuid, ask: map[string]string{
 			"report":   "cat " + report.RunPath,
 			"hostname": "uname -n",

@@ -34,7 +34,7 @@ func TestDriversWaitForColdplug(t *testing.T) {
 	k := findKernel(t, "bookworm")
 	k.machine = []string{"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="}
 	initrd := filepath.Join(t.TempDir(), "baked.img")
-	run(t, filepath.Join(tools(t, nil), "boothook"), "bake", "--initrd", filepath.Join(k.dir, "dracut"),
+	run(t, built.Path(t, "boothook"), "bake", "--initrd", filepath.Join(k.dir, "dracut"),
 		"--modules", filepath.Join(k.dir, "modules", k.version), "--out", initrd)
 	whole, err := os.ReadFile(initrd)
 	check(t, err)

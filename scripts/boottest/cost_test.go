@@ -138,7 +138,7 @@ const (
 // makes them. What does not boot without it is told to do nothing instead.
 func variants(t *testing.T, k kernel, kind string) []variant {
 	t.Helper()
-	const tool = "../../bin/boothook"
+	tool := built.Path(t, "boothook")
 	plain, out := filepath.Join(k.dir, kind), filepath.Join(t.TempDir(), "initrd")
 	modules, vmlinuz := filepath.Join(k.dir, "modules", k.version), filepath.Join(k.dir, "vmlinuz")
 	build := []string{"build", "--kernel", k.version, "--modules", modules, "--out", out}

@@ -16,8 +16,7 @@ import (
 // The boots of TestInits prove that they read them.
 func TestServicesOfRealRoots(t *testing.T) {
 	roots := strings.TrimSpace(run(t, "../realroots/make"))
-	tool := filepath.Join(t.TempDir(), "boothook")
-	run(t, "go", "build", "-o", tool, "boothook/cmd/boothook")
+	tool := built.Path(t, "boothook")
 	order := filepath.Join(t.TempDir(), "order")
 	for _, c := range []struct {
 		init, wish string

@@ -18,7 +18,7 @@ import (
 // whose service is not asked then.
 func TestFirmwareHoldsTheData(t *testing.T) {
 	k := findKernel(t, "bookworm")
-	initrd, disk, dir := k.build(t, tools(t, nil)), lightDisk(t), t.TempDir()
+	initrd, disk, dir := k.build(t), lightDisk(t), t.TempDir()
 	const meta, user = "instance-id: iid-firmware\n", "#cloud-config\nwrite_files: [{path: /etc/motd, content: hello}]\n"
 	check(t, os.WriteFile(filepath.Join(dir, "meta-data"), []byte(meta), 0o644))
 	check(t, os.WriteFile(filepath.Join(dir, "user-data"), []byte(user), 0o644))
@@ -47,11 +47,11 @@ func TestFirmwareHoldsTheData(t *testing.T) {
 // The CD is there later than the root.
 func TestSeedVolume(t *testing.T) {
 	k := findKernel(t, "bookworm")
-	bin, root, dir := tools(t, nil), lightDisk(t), t.TempDir()
-	initrds := map[string]string{"build": k.build(t, bin)}
+	root, dir := lightDisk(t), t.TempDir()
+	initrds := map[string]string{"build": k.build(t)}
 	for _, generator := range []string{"initramfs-tools", "dracut", "dracut-systemd"} {
 		initrds[generator] = filepath.Join(t.TempDir(), "baked.img")
-		run(t, filepath.Join(bin, "boothook"), "bake", "--initrd", filepath.Join(k.dir, generator),
+		run(t, built.Path(t, "boothook"), "bake", "--initrd", filepath.Join(k.dir, generator),
 			"--modules", filepath.Join(k.dir, "modules", k.version), "--out", initrds[generator])
 	}
 	check(t, os.WriteFile(filepath.Join(dir, "meta-data"), []byte("instance-id: iid-volume\n"), 0o644))

@@ -19,6 +19,7 @@ import (
 
 	"boothook/cmd/boothook/vm"
 	"boothook/netboot/simulate"
+	"boothook/scripts/programs"
 )
 
 const (
@@ -28,6 +29,11 @@ const (
 	account = "debian"
 	uid     = 1000
 )
+
+// built are the programs of this run.
+var built programs.Set
+
+func TestMain(m *testing.M) { os.Exit(built.Main(m)) }
 
 // An image is what scripts/image makes, with the initrd also baked.
 type image struct {
@@ -40,12 +46,11 @@ func makeImage(t *testing.T, variant string) image {
 	t.Helper()
 	dir := strings.TrimSpace(run(t, "../image", variant))
 	out := t.TempDir()
-	run(t, "go", "build", "-o", out, "boothook/cmd/boothook", "boothook/cmd/boothook-agent")
 	i := image{filepath.Join(dir, "root.img"), filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "initrd.img"), filepath.Join(out, "baked.img")}
 	// Any write would show in the time of change, which nobody can set.
 	times := []string{"--format=%n %i %s %z", i.disk, i.initrd}
 	before := run(t, "stat", times...)
-	run(t, filepath.Join(out, "boothook"), "bake", "--initrd", i.initrd, "--out", i.baked)
+	run(t, built.Path(t, "boothook"), "bake", "--initrd", i.initrd, "--out", i.baked)
 	t.Cleanup(func() {
 		if after := run(t, "stat", times...); after != before {
 			t.Errorf("the image has changed: %s, was %s", after, before)

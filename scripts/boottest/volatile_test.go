@@ -43,8 +43,7 @@ func makeSealed(t *testing.T, i image) (disk, baked string) {
 	}
 	disk, baked = filepath.Join(dir, "sealed.img"), filepath.Join(dir, "baked.img")
 	run(t, "mksquashfs", root, disk, "-comp", "zstd", "-Xcompression-level", "1", "-quiet", "-no-progress")
-	run(t, "go", "build", "-o", dir, "boothook/cmd/boothook", "boothook/cmd/boothook-agent")
-	run(t, filepath.Join(dir, "boothook"), "bake", "--initrd", initrd, "--out", baked, "--extra", "none")
+	run(t, built.Path(t, "boothook"), "bake", "--initrd", initrd, "--out", baked, "--extra", "none")
 	return disk, baked
 }
 

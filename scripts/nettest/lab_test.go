@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 
 	"boothook/initramfs/report"
 	"boothook/netboot/simulate"
+	"boothook/scripts/programs"
 )
 
 const (
@@ -30,6 +32,11 @@ const (
 	// serverTimeout is how long a DHCP server may take to start.
 	serverTimeout = 20 * time.Second
 )
+
+// built are the programs of this run.
+var built programs.Set
+
+func TestMain(m *testing.M) { os.Exit(built.Main(m)) }
 
 // A lab is a machine without a network, and the cloud around it: a namespace
 // each, and a wire from the machine's eth0 to the cloud's s0.
@@ -137,21 +144,7 @@ func (l *lab) handle(addr string, h http.Handler) {
 // has printed ready.
 func (l *lab) daemon(ready string, args ...string) {
 	l.t.Helper()
-	cmd := exec.Command("ip", append([]string{"netns", "exec", l.cloud}, args...)...)
-	log := &watcher{ready: []byte(ready), seen: make(chan bool)}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	l.t.Cleanup(func() {
-		cmd.Process.Kill()
-		if l.t.Failed() {
-			l.t.Logf("%s:\n%s", args[0], log)
-		}
-	})
+	log, ended := l.start(l.cloud, ready, args...)
 	select {
 	case <-log.seen:
 	case err := <-ended:
@@ -159,6 +152,45 @@ func (l *lab) daemon(ready string, args ...string) {
 	case <-time.After(serverTimeout):
 		l.t.Fatalf("%s is not up:\n%s", args[0], log)
 	}
+}
+
+// watch runs a program in a namespace until the test ends, and closes seen when
+// it has printed text.
+func (l *lab) watch(ns, text string, args ...string) (seen <-chan bool) {
+	l.t.Helper()
+	log, _ := l.start(ns, text, args...)
+	return log.seen
+}
+
+// start starts a program in a namespace, to run until the test ends.
+func (l *lab) start(ns, ready string, args ...string) (log *watcher, ended <-chan error) {
+	l.t.Helper()
+	cmd := exec.Command("ip", append([]string{"netns", "exec", ns}, args...)...)
+	log = &watcher{ready: []byte(ready), seen: make(chan bool)}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started, end := make(chan error, 1), make(chan error, 1)
+	go func() {
+		// The signal comes when the thread ends that started the program, and
+		// the threads that were in another namespace do end: see within. So
+		// this one belongs to the program as long as that runs.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if started <- err; err == nil {
+			end <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() {
+		cmd.Process.Kill()
+		if l.t.Failed() {
+			l.t.Logf("%s:\n%s", args[0], log)
+		}
+	})
+	return log, end
 }
 
 // A watcher keeps what is written, and closes seen when ready is in it.
@@ -344,15 +376,8 @@ func command(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// agentBinary is the one that "make build" left.
+// agentBinary is the agent as it is shipped.
 func agentBinary(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs("../../bin/boothook-agent")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v: run \"make build\" first", err)
-	}
-	return path
+	return built.Path(t, "boothook-agent")
 }

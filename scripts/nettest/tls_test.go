@@ -42,7 +42,7 @@ func (l *lab) serveTLS(addr, name string, now time.Time) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	pipe, err := os.ReadFile(filepath.Join(filepath.Dir(agentBinary(l.t)), "boothook-extra"))
+	pipe, err := os.ReadFile(built.Path(l.t, "boothook-extra"))
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ busybox poweroff -f
 // that has a tag. The kernel is Debian's in QEMU, since the one here may lack
 // VLANs; the switch at the other end of the cable is this test.
 func TestVLAN(t *testing.T) {
-	tool := filepath.Join(filepath.Dir(agentBinary(t)), "boothook")
+	tool := built.Path(t, "boothook")
 	kernels := strings.TrimSpace(command(t, "../initrds", "bookworm"))
 	modules, err := filepath.Glob(filepath.Join(kernels, "modules/*"))
 	if err != nil || len(modules) != 1 {
