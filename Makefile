@@ -23,7 +23,7 @@ ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package upstart
 
-.PHONY: help setup build rescue boot bench test check unit cover race test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja size clean
+.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,7 +44,7 @@ rescue: ## u-root's commands in one program, for boothook build --rescue
 boot: setup build ## bake and boot a real Debian root against simulated EC2 metadata
 	scripts/demo
 
-test: setup build check unit cover race test-net test-boot ## everything
+test: setup build check unit cover race-part test-net test-boot ## everything
 
 check: build ## gofmt, vet and staticcheck, the other processor, the agent's size
 	@test -z "$$(gofmt -l cmd initramfs netboot injector scripts)" || { gofmt -d cmd initramfs netboot injector scripts; exit 1; }
@@ -61,26 +61,31 @@ unit: ## tests that need nothing
 cover: ## how much of the packages that tell the story "make unit" reaches
 	scripts/cover
 
-race: ## unit and namespace tests with the race detector, in the agent too (long, root)
+race: setup ## unit and namespace tests with the race detector, in the agent too (long, root)
 	scripts/gotest race
 	scripts/gotest race-net
+
+# What "make test" runs of it: where goroutines meet.
+race-part:
+	scripts/gotest race ./initramfs/... ./netboot ./netboot/nic/... ./netboot/fetch ./netboot/dial ./injector
+	scripts/gotest race-net ./scripts/nettest
 
 test-net: ## the agent in network namespaces against real dnsmasq (root)
 	scripts/gotest net
 
-test-boot: build ## QEMU boots (root)
+test-boot: ## QEMU boots (root)
 	scripts/gotest boot
 
-test-early: setup build ## the table of what the first boot obeys, with the boots behind it (long, root)
+test-early: setup ## the table of what the first boot obeys, with the boots behind it (long, root)
 	$(GO) test -count=1 -v -timeout 30m -tags boot,inits -run TestEarly ./scripts/boottest
 
-test-inits: setup build ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
+test-inits: setup ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
 	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots|TestKeep' ./scripts/boottest
 
-test-faults: setup build ## the fault table of the network, on a quiet machine (long, root)
+test-faults: setup ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest
 
-bench: setup build ## the agent beside a shell script and ignition (long, root)
+bench: setup ## the agent beside a shell script and ignition (long, root)
 	scripts/bench
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)
@@ -94,7 +99,7 @@ test-arm: setup build ## bake and boot Debian for arm64 (long)
 test-examples: setup ## run the pages of docs/examples as they are printed (long, root)
 	scripts/examples/run
 
-bench-initrd: setup build ## what each generator's initrd takes longer with the agent (half an hour, root)
+bench-initrd: setup ## what each generator's initrd takes longer with the agent (half an hour, root)
 	scripts/setup binutils bzip2 systemd-boot-efi xz-utils
 	$(GO) test -count=1 -v -timeout 3h -tags boot,bench -run '^TestInitrdCost$$' ./scripts/boottest
 
@@ -137,7 +142,7 @@ fuzz-jinja: ## templates drawn by chance, rendered here and by Debian 13's cloud
 	sh scripts/conformance/chroot.sh trixie build/conformance/trixie
 	$(GO) run ./scripts/conformance/jinja --chroot build/conformance/trixie --templates $(TEMPLATES) $(if $(SEED),--seed $(SEED))
 
-size: build ## what the agent weighs
+size: build ## what the agent weighs, against its budget
 	scripts/size
 
 clean: ## remove everything made here

@@ -22,7 +22,7 @@ func TestEndedBySignal(t *testing.T) {
 			l.dnsmasq("unused.lab")
 			root, before := l.newRoot(), l.network()
 			run := filepath.Join(l.dir, "run")
-			cmd := exec.Command("ip", "netns", "exec", l.client, binary(t, "boothook-agent"), "run", "--root", root, "--run", run,
+			cmd := exec.Command("ip", "netns", "exec", l.client, built.Path(t, "boothook-agent"), "run", "--root", root, "--run", run,
 				"--cmdline", "boothook.source=ec2 boothook.log=debug boothook.timeout=60s")
 			out, err := cmd.StderrPipe()
 			if err != nil {

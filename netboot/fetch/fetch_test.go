@@ -216,9 +216,10 @@ func TestReadyAt(t *testing.T) {
 func TestSlowFailure(t *testing.T) {
 	const each = 100 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
-		start, dials := time.Now(), 0
+		start := time.Now()
+		var dials atomic.Int64
 		c := New(Config{Dial: func(context.Context, string, string) (net.Conn, error) {
-			dials++
+			dials.Add(1)
 			time.Sleep(each)
 			return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
 		}})
@@ -229,8 +230,8 @@ func TestSlowFailure(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		// The time may end just before or just after one has begun.
-		if want := int(time.Since(start) / each); dials < want || dials > want+1 {
-			t.Errorf("%d connections tried, want %d", dials, want)
+		if want, n := int64(time.Since(start)/each), dials.Load(); n < want || n > want+1 {
+			t.Errorf("%d connections tried, want %d", n, want)
 		}
 	})
 }

@@ -138,12 +138,12 @@ func TestVLANRefused(t *testing.T) {
 	onMachine(t, func(t *testing.T, f *fakeMachine) {
 		f.nic(2, "eth0")
 		f.serve(2, dhcptest.Honest("10.1.0.1", "10.1.0.50"))
-		f.refuse = func(op string, _ int) error {
+		f.refusing(func(op string, _ int) error {
 			if op == "add vlan" {
 				return unix.EOPNOTSUPP
 			}
 			return nil
-		}
+		})
 		before := f.state()
 		m := f.start(t.Context(), Options{VLANs: []VLAN{{"eth0.5", "eth0", 5}}})
 		if l := next(t, m, time.Second); l.Name != "eth0" || !f.logged("make VLAN eth0.5: operation not supported") {

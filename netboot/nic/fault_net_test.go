@@ -543,10 +543,11 @@ func TestReadyLater(t *testing.T) {
 	ready := map[string]time.Duration{}
 	for i := range 9 {
 		name, at := fmt.Sprintf("eth%d", i), time.Duration(i)*500*time.Millisecond
-		ready[name] = at + time.Second // making the links takes some time
+		at += time.Second // making the links takes some time
+		ready[name] = at
 		server := honest("10.1.0.1", "10.1.0.50")
 		scripted(t, name, fmt.Sprintf("02:00:00:00:00:%02x", i), func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
-			if time.Since(began) < ready[name] {
+			if time.Since(began) < at {
 				return nil
 			}
 			return server(kind, n, msg)

@@ -117,6 +117,13 @@ func (f *fakeMachine) logged(words ...string) bool {
 	})
 }
 
+// refusing makes the machine refuse, from now on, what refuse gives an error for.
+func (f *fakeMachine) refusing(refuse func(op string, index int) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refuse = refuse
+}
+
 // state is what must be the same before start and after Restore.
 func (f *fakeMachine) state() string {
 	f.mu.Lock()

@@ -209,6 +209,7 @@ func TestRenewal(t *testing.T) {
 		m := f.start(t.Context(), Options{})
 		next(t, m, time.Second)
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if want := []time.Duration{0, 50 * time.Second, 100 * time.Second, 150 * time.Second}; !slices.Equal(asked, want) {
 			t.Errorf("asked at %v, want %v", asked, want)
 		}
@@ -227,11 +228,11 @@ func TestRenewal(t *testing.T) {
 func TestRenewalOverAFlap(t *testing.T) {
 	onMachine(t, func(t *testing.T, f *fakeMachine) {
 		f.nic(2, "eth0")
-		silent := false
+		var silent atomic.Bool
 		renewed := time.Time{}
 		honest := dhcptest.Honest("10.1.0.1", "10.1.0.50", dhcpv4.WithLeaseTime(100))
 		f.serve(2, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
-			if silent {
+			if silent.Load() {
 				return nil
 			}
 			if n > 1 {
@@ -241,18 +242,18 @@ func TestRenewalOverAFlap(t *testing.T) {
 		})
 		m := f.start(t.Context(), Options{})
 		l := next(t, m, time.Second)
-		silent = true
+		silent.Store(true)
 		time.Sleep(60 * time.Second)
 		f.dhcp4[2].Fail(unix.ENETDOWN)
 		f.SetDown(2)
 		time.Sleep(10 * time.Second)
-		silent = false
+		silent.Store(false)
 		f.SetUp(2)
 		synctest.Wait()
 		if d := renewed.Sub(l.At); d != 70*time.Second {
 			t.Errorf("renewed after %v; log %q", d, f.log)
 		}
-		silent = true
+		silent.Store(true)
 		time.Sleep(5 * time.Minute)
 		if !f.logged("lease not renewed: context deadline exceeded") {
 			t.Errorf("log %q", f.log)
@@ -312,7 +313,7 @@ func TestKernelRefuses(t *testing.T) {
 		f.nic(2, "eth0")
 		f.serve(2, dhcptest.Honest("10.1.0.1", "10.1.0.50", router))
 		var firmware, full atomic.Bool
-		f.refuse = func(op string, index int) error {
+		f.refusing(func(op string, index int) error {
 			switch {
 			case op == "up" && !firmware.Load():
 				return unix.ENOENT
@@ -320,7 +321,7 @@ func TestKernelRefuses(t *testing.T) {
 				return unix.ENOBUFS
 			}
 			return nil
-		}
+		})
 		began := time.Now()
 		m := f.start(t.Context(), Options{})
 		synctest.Wait()
@@ -349,14 +350,14 @@ func TestKernelRefuses(t *testing.T) {
 			f.nic(2, "eth0")
 			f.serve(2, dhcptest.Honest("10.1.0.1", "10.1.0.50", router))
 			routes := 0
-			f.refuse = func(op string, index int) error {
+			f.refusing(func(op string, index int) error {
 				if op == "route" {
 					if routes++; fmt.Sprint("route ", routes) == tt.refuse {
 						return tt.err
 					}
 				}
 				return nil
-			}
+			})
 			began := time.Now()
 			m := f.start(t.Context(), Options{})
 			l := next(t, m, 3*time.Second)
@@ -453,7 +454,7 @@ func TestLostEvents(t *testing.T) {
 		f.queue, f.fault = nil, unix.ENOBUFS
 		f.mu.Unlock()
 		next(t, m, time.Second)
-		f.refuse = func(op string, _ int) error { return errors.New(op + " refused") }
+		f.refusing(func(op string, _ int) error { return errors.New(op + " refused") })
 		f.lose(unix.ENOBUFS)
 		synctest.Wait()
 		f.lose(unix.EBADF)
@@ -466,7 +467,7 @@ func TestLostEvents(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	onMachine(t, func(t *testing.T, f *fakeMachine) {
-		f.refuse = func(op string, _ int) error { return unix.EPERM }
+		f.refusing(func(op string, _ int) error { return unix.EPERM })
 		m, err := start(t.Context(), Options{Log: func(string) {}}, &machine{netlink: f, events: f.changes(), sockets: fakeSockets{f}, files: files(f.root)})
 		if m != nil || !errors.Is(err, unix.EPERM) {
 			t.Errorf("%v, %v", m, err)
@@ -544,12 +545,12 @@ func TestRestoreWhatWasUp(t *testing.T) {
 		restored(t, m, f, before)
 
 		m = f.start(t.Context(), Options{}) // nothing can be done any more
-		f.refuse = func(op string, _ int) error {
+		f.refusing(func(op string, _ int) error {
 			if op == "read link" || strings.HasPrefix(op, "list") || strings.HasPrefix(op, "open") {
 				return nil
 			}
 			return errors.New(op + " refused")
-		}
+		})
 		synctest.Wait()
 		f.mu.Lock()
 		f.putRoute(kernelRoute(2, &Lease{Prefix: prefix("10.77.0.1/16")}, Route{prefix("198.51.100.0/24"), addr("10.77.0.9")}, 0))
@@ -570,12 +571,12 @@ func TestUnreadableLink(t *testing.T) {
 	for _, op := range []string{"read link", "list addrs", "list routes"} {
 		onMachine(t, func(t *testing.T, f *fakeMachine) {
 			f.nic(2, "eth0")
-			f.refuse = func(what string, _ int) error {
+			f.refusing(func(what string, _ int) error {
 				if what == op {
 					return unix.EIO
 				}
 				return nil
-			}
+			})
 			m := f.start(t.Context(), Options{})
 			time.Sleep(time.Second)
 			if f.isUp(2) || !f.logged("eth0: ", "input/output error") {
@@ -611,7 +612,7 @@ func TestNoSocket(t *testing.T) {
 		f.nic(2, "eth0")
 		f.serve(2, dhcptest.Honest("10.1.0.1", "10.1.0.50"))
 		refusals := 2
-		f.refuse = func(op string, _ int) error {
+		f.refusing(func(op string, _ int) error {
 			if op == "open dhcp4" && refusals > 0 {
 				refusals--
 				return unix.EMFILE
@@ -620,7 +621,7 @@ func TestNoSocket(t *testing.T) {
 				return unix.EAFNOSUPPORT // a kernel without IPv6
 			}
 			return nil
-		}
+		})
 		began := time.Now()
 		m := f.start(t.Context(), Options{})
 		if l := next(t, m, 5*time.Second); l.At.Sub(began) != 2*retryWait || !f.logged("too many open files") {

@@ -113,11 +113,11 @@ func TestDHCPv6Again(t *testing.T) {
 		f.nic(2, "eth0")
 		f.dhcp6[2] = new(dhcptest.Conn) // nobody answers yet
 		refusals := map[string]error{"open dhcp6": unix.EADDRNOTAVAIL, "addr": unix.EACCES}
-		f.refuse = func(op string, _ int) error {
+		f.refusing(func(op string, _ int) error {
 			err := refusals[op]
 			delete(refusals, op)
 			return err
-		}
+		})
 		m := f.start(t.Context(), Options{})
 		f.advertise(2, "", raManaged, "")
 		time.Sleep(2 * time.Second)
@@ -125,7 +125,9 @@ func TestDHCPv6Again(t *testing.T) {
 		time.Sleep(time.Second)
 		f.dhcp6[2].Serve6(dhcptest.Honest6("fd00:1::100"))
 		f.plug(2, true)
-		if l := next(t, m, 5*time.Second); l.By != ByDHCP6 || len(refusals) != 0 {
+		l := next(t, m, 5*time.Second)
+		synctest.Wait()
+		if l.By != ByDHCP6 || len(refusals) != 0 {
 			t.Errorf("lease %+v, log %q", l, f.log)
 		}
 	})
@@ -163,12 +165,12 @@ func TestLinkLocalLeases(t *testing.T) {
 		f.nic(2, "eth0")
 		f.nic(3, "eth1")
 		f.plug(3, false)
-		f.refuse = func(op string, _ int) error {
+		f.refusing(func(op string, _ int) error {
 			if op == "addr" {
 				return unix.EACCES
 			}
 			return nil
-		}
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		m := f.start(ctx, Options{LinkLocal4: true, LinkLocal6: true})

@@ -12,11 +12,10 @@ import (
 // A Conn is a client's end of a link in memory. It has the deadlines of a real
 // socket and works with the clock of testing/synctest.
 type Conn struct {
-	// Receive is called with each message that the client sends, and may call
+	mu sync.Mutex // guards what follows
+	// receive is called with each message that the client sends, and may call
 	// Deliver; nil: the messages are lost.
-	Receive func(msg []byte)
-
-	mu       sync.Mutex // guards what follows
+	receive  func(msg []byte)
 	queue    [][]byte
 	deadline time.Time
 	err      error         // what reading and writing give
@@ -25,6 +24,10 @@ type Conn struct {
 
 // Deliver hands the client a message.
 func (c *Conn) Deliver(msg []byte) { c.change(func() { c.queue = append(c.queue, msg) }) }
+
+// Receive has a function called with each message that the client sends from
+// now on; it may call Deliver. Before that the messages are lost.
+func (c *Conn) Receive(receive func(msg []byte)) { c.change(func() { c.receive = receive }) }
 
 // Fail has reading and writing give an error from now on; nil: none.
 func (c *Conn) Fail(err error) { c.change(func() { c.err = err }) }
@@ -74,16 +77,16 @@ func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// WriteTo gives a message to Receive.
+// WriteTo gives a message to the server.
 func (c *Conn) WriteTo(b []byte, _ net.Addr) (int, error) {
 	c.mu.Lock()
-	err := c.err
+	err, receive := c.err, c.receive
 	c.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
-	if c.Receive != nil {
-		c.Receive(append([]byte(nil), b...))
+	if receive != nil {
+		receive(append([]byte(nil), b...))
 	}
 	return len(b), nil
 }

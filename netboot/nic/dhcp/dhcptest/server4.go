@@ -13,7 +13,7 @@ type Script func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.D
 // Serve answers the client's messages at once, by a script.
 func (c *Conn) Serve(s Script) {
 	count := map[dhcpv4.MessageType]int{}
-	c.Receive = func(data []byte) {
+	c.Receive(func(data []byte) {
 		msg, err := dhcpv4.FromBytes(data)
 		if err != nil {
 			panic(err) // no client sends that
@@ -22,7 +22,7 @@ func (c *Conn) Serve(s Script) {
 		for _, answer := range s(msg.MessageType(), count[msg.MessageType()], msg) {
 			c.Deliver(answer.ToBytes())
 		}
-	}
+	})
 }
 
 // Answer makes a server's answer to a message: an address in a /24 for an hour,

@@ -16,7 +16,7 @@ type Script6 func(msg *dhcpv6.Message) []*dhcpv6.Message
 
 // Serve6 answers the client's messages at once, by a script.
 func (c *Conn) Serve6(s Script6) {
-	c.Receive = func(data []byte) {
+	c.Receive(func(data []byte) {
 		msg, err := dhcpv6.MessageFromBytes(data)
 		if err != nil {
 			panic(err) // no client sends that
@@ -24,7 +24,7 @@ func (c *Conn) Serve6(s Script6) {
 		for _, answer := range s(msg) {
 			c.Deliver(answer.ToBytes())
 		}
-	}
+	})
 }
 
 // Answer6 makes a server's answer to a message, which gives addr for an hour.
