@@ -114,6 +114,7 @@ func (m *machine) filter(name string, v any, a *arguments) any {
 	case name == "tojson":
 		var sb strings.Builder
 		m.repr(&sb, v, true)
+		m.sized(sb.Len())
 		out = markup(sb.String())
 	case name == "string" && isMarkup:
 		out = s
@@ -243,6 +244,7 @@ func (m *machine) indented(s string, a *arguments) string {
 		put(&sb, l)
 		m.grown(&sb)
 	}
+	m.sized(sb.Len())
 	return sb.String()
 }
 
@@ -301,7 +303,10 @@ func (m *machine) listFilter(name string, v any, a *arguments) any {
 		if !ok {
 			m.fail(typeName(v) + " has no length")
 		}
-		m.sized(len(s))
+		if isText {
+			m.sized(n)
+			n = utf8.RuneCountInString(s)
+		}
 		return int64(n)
 	case "join":
 		sep, path := a.get(0, "d", ""), a.get(1, "attribute", nil)
@@ -447,6 +452,7 @@ func (m *machine) joined(items []any, sep string) string {
 		put(&sb, m.str(item))
 		m.grown(&sb)
 	}
+	m.sized(sb.Len())
 	return sb.String()
 }
 

@@ -66,7 +66,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // []any and map[string]any; int and int64 are understood too. missing names
 // the variables that the output lacks. An error is an *Error.
 func Render(template []byte, vars map[string]any) (out []byte, missing []string, err error) {
-	m := &machine{}
+	m := &machine{noted: map[string]bool{}}
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
@@ -100,12 +100,14 @@ type machine struct {
 	pos    int
 	// skip parses without evaluating: for what is not to be run. Every
 	// value is nil then.
-	skip    bool
-	steps   int
-	depth   int
-	scope   *scope
-	out     strings.Builder
+	skip  bool
+	steps int
+	depth int
+	scope *scope
+	out   strings.Builder
+	// missing are the names that the output lacks, each once, as noted knows.
 	missing []string
+	noted   map[string]bool
 }
 
 // A scope holds the variables of a loop's body or of the whole template.

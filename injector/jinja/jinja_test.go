@@ -230,6 +230,14 @@ func TestLimits(t *testing.T) {
 		"blocks":   strings.Repeat("{% if 1 %}", 100000),
 		"loops":    strings.Repeat("{% for a in [1, 1] %}", 50) + strings.Repeat("{% endfor %}", 50),
 		"size":     strings.Repeat("x", MaxTemplate+1),
+		"kept":     large(19) + "{{ [" + strings.Repeat("[x]|join, ", 300) + "]|length }}",
+		"texts":    large(19) + "{{ [" + strings.Repeat("(([x])|string)[0], ", 300) + "]|length }}",
+		"keptJSON": large(19) + "{{ [" + strings.Repeat("x|tojson, ", 300) + "]|length }}",
+		"indents":  large(19) + `{{ [` + strings.Repeat(`"\na"|indent(x), `, 300) + "]|length }}",
+		"names":    large(19) + "{{ [" + strings.Repeat("d[x]|string, ", 300) + "]|length }}",
+		"keys":     "{% set a = (1, 1) %}" + strings.Repeat("{% set a = (a, a) %}", 60) + "{{ d.get(a) }}",
+		"same":     large(19) + "{% set y = x ~ '' %}{% for a in range(100000) %}{{ x == y }}{% endfor %}",
+		"order":    large(19) + "{% set y = x ~ '' %}{% for a in range(100000) %}{{ x < y }}{% endfor %}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
@@ -254,6 +262,9 @@ func TestLong(t *testing.T) {
 		"text":       strings.Repeat("{", MaxTemplate),
 		"line ends":  strings.Repeat("\r\n", MaxTemplate/2),
 		"statements": strings.Repeat("{{ 1 }}", 100000),
+		"literals":   "{{ (" + strings.Repeat("'a' ", 250000) + ")|length }}",
+		"truth":      large(19) + "{% for a in range(50000) %}{{ x is defined and 1 }}{% if x %}{% endif %}{% endfor %}",
+		"missing":    "{% for i in range(70000) %}{% set y = d[i] ~ 1 %}{% endfor %}",
 	} {
 		start := time.Now()
 		if _, _, err := Render([]byte(template), variables(t)); err != nil && name != "text" {

@@ -9,11 +9,15 @@ func (m *machine) primary() any {
 	t := m.advance()
 	switch t.kind {
 	case stringToken:
-		s := t.text
-		for m.peek().kind == stringToken {
-			s += m.advance().text
+		if m.peek().kind != stringToken {
+			return t.text
 		}
-		return s
+		var sb strings.Builder
+		for put(&sb, t.text); m.peek().kind == stringToken; {
+			put(&sb, m.advance().text)
+		}
+		m.sized(sb.Len())
+		return sb.String()
 	case numberToken:
 		return m.number(t.text)
 	case nameToken:

@@ -100,12 +100,13 @@ func listOf(v any) ([]any, bool) {
 	return l, ok
 }
 
-// length is Python's len, false for what has none.
+// length is Python's len, false for what has none; of a string it is the
+// bytes, since counting its letters takes time.
 //
 //go:noinline
 func length(v any) (int, bool) {
 	if s, ok := textOf(v); ok {
-		return len([]rune(s)), true
+		return len(s), true
 	}
 	if l, ok := listOf(v); ok {
 		return len(l), true
@@ -181,13 +182,16 @@ func (m *machine) str(v any) string {
 		if u.plain {
 			return ""
 		}
-		if !slices.Contains(m.missing, u.name) {
+		m.sized(len(u.name))
+		if !m.noted[u.name] {
+			m.noted[u.name] = true
 			m.missing = append(m.missing, u.name)
 		}
 		return MissingPrefix + u.name
 	}
 	var sb strings.Builder
 	m.repr(&sb, v, false)
+	m.sized(sb.Len())
 	return sb.String()
 }
 
@@ -358,6 +362,7 @@ func (m *machine) equal(a, b any) bool {
 	same := false
 	switch {
 	case aText || bText:
+		m.spend(min(len(s), len(t)) / 64)
 		same = aText && bText && s == t
 	case aList || bList:
 		same = aList && bList && typeName(a) == typeName(b) && len(k) == len(l)
@@ -385,6 +390,7 @@ func (m *machine) equal(a, b any) bool {
 
 // hashable says whether Python could look v up, in a mapping or a set.
 func (m *machine) hashable(v any) {
+	m.spend(1)
 	if t, ok := v.(tuple); ok {
 		for _, item := range t {
 			m.hashable(item)
@@ -405,6 +411,7 @@ func (m *machine) less(a, b any) bool {
 	s, sok := textOf(a)
 	t, tok := textOf(b)
 	if sok && tok {
+		m.spend(min(len(s), len(t)) / 64)
 		return s < t
 	}
 	k, kok := listOf(a)
