@@ -23,24 +23,24 @@ import (
 const oomScore = "800"
 
 // runHook runs one hook to its end, and to the end of whatever it started.
-func (w *world) runHook(h Hook, timeout time.Duration, out *output) Result {
-	r := Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Started: time.Now().UTC(), Notes: w.notes}
-	w.notes = nil // what holds for all is said once
+func (s *sandbox) runHook(h Hook, timeout time.Duration, out *output) Result {
+	r := Result{Name: h.Name, Kind: h.Kind, Origin: h.Origin, Status: -1, Started: time.Now().UTC(), Notes: s.notes}
+	s.notes = nil // what holds for all is said once
 	fmt.Fprintf(out.w, "== %s %s ==\n", h.Kind, h.Name)
-	err := w.keepMemory()
+	err := s.keepMemory()
 	var argv []string
 	var note string
 	if err == nil {
-		argv, note, err = w.prepare(h)
+		argv, note, err = s.prepare(h)
 	}
 	if note != "" {
 		r.Notes = append(r.Notes, note)
 	}
 	if err == nil {
-		err = w.execute(argv, timeout, out, &r)
+		err = s.execute(argv, timeout, out, &r)
 	}
 	if err == nil && h.Kind == PartHandlers && !r.TimedOut {
-		r.Taken, err = w.taken()
+		r.Taken, err = s.taken()
 	}
 	if err != nil {
 		r.Error = err.Error()
@@ -53,23 +53,23 @@ func (w *world) runHook(h Hook, timeout time.Duration, out *output) Result {
 }
 
 // prepare puts the hook where it can be run and gives the command for it.
-func (w *world) prepare(h Hook) (argv []string, note string, err error) {
+func (s *sandbox) prepare(h Hook) (argv []string, note string, err error) {
 	switch h.Kind {
 	case Bootcmd:
-		path := w.memory + "/bootcmd"
+		path := s.memory + "/bootcmd"
 		if err := store(path, h.Body, 0o700); err != nil {
 			return nil, "", fmt.Errorf("write bootcmd: %w", err)
 		}
 		return []string{"/bin/sh", path}, "", nil
 	case PartHandlers:
-		argv, err := w.prepareHandlers(h)
+		argv, err := s.prepareHandlers(h)
 		return argv, "", err
 	}
-	return w.prepareBoothook(h)
+	return s.prepareBoothook(h)
 }
 
 // prepareBoothook stores a boothook and gives the command for it.
-func (w *world) prepareBoothook(h Hook) (argv []string, note string, err error) {
+func (s *sandbox) prepareBoothook(h Hook) (argv []string, note string, err error) {
 	name, err := state.FileName(h.Name)
 	if err != nil {
 		return nil, "", err
@@ -78,10 +78,10 @@ func (w *world) prepareBoothook(h Hook) (argv []string, note string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	path := w.instance + "/boothooks/" + name
+	path := s.instance + "/boothooks/" + name
 	if err := store(path, h.Body, 0o700); err != nil {
 		note = fmt.Sprintf("from memory, since it could not be written: %v", err)
-		path = w.memory + "/hook"
+		path = s.memory + "/hook"
 		if err := store(path, h.Body, 0o700); err != nil {
 			return nil, note, fmt.Errorf("write %s: %w", path, err)
 		}
@@ -123,19 +123,19 @@ func noexec(path string) bool {
 
 // execute runs argv and what it leaves behind to their end, and fills in the
 // result. The error says why it did not run.
-func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Result) error {
+func (s *sandbox) execute(argv []string, timeout time.Duration, out *output, r *Result) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer read.Close()
 	r.Started = time.Now().UTC()
-	cmd, err := w.start(argv, write)
+	cmd, err := s.start(argv, write)
 	write.Close()
 	if err != nil {
 		return explain(argv[0], err)
 	}
-	writeTo(w.proc, strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", oomScore)
+	writeTo(s.proc, strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", oomScore)
 
 	copied := make(chan struct{})
 	go func() {
@@ -152,7 +152,7 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 	alarm.Stop()
 	r.Duration, r.TimedOut = time.Since(r.Started), late.Load()
 	var clean bool
-	if r.Left, clean = settle(w.proc, leftGrace); !clean {
+	if r.Left, clean = settle(s.proc, leftGrace); !clean {
 		read.Close() // who will not die may hold the other end for ever
 		r.Notes = append(r.Notes, "leaving processes that would not die")
 	}
@@ -161,18 +161,18 @@ func (w *world) execute(argv []string, timeout time.Duration, out *output, r *Re
 }
 
 // start starts argv, within the limit on tasks where the kernel can do that.
-func (w *world) start(argv []string, out *os.File) (*exec.Cmd, error) {
+func (s *sandbox) start(argv []string, out *os.File) (*exec.Cmd, error) {
 	cmd := &exec.Cmd{
-		Path: argv[0], Args: argv, Env: w.environment(), Dir: "/",
-		Stdin: w.null, Stdout: out, Stderr: out,
+		Path: argv[0], Args: argv, Env: s.environment(), Dir: "/",
+		Stdin: s.null, Stdout: out, Stderr: out,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
-	w.limit.apply(cmd.SysProcAttr)
+	s.limit.apply(cmd.SysProcAttr)
 	err := cmd.Start()
 	if err != nil && cmd.SysProcAttr.UseCgroupFD && noCloneIntoCgroup(err) {
-		w.limit.remove()
-		w.limit = nil
-		return w.start(argv, out)
+		s.limit.remove()
+		s.limit = nil
+		return s.start(argv, out)
 	}
 	return cmd, err
 }

@@ -5,7 +5,7 @@
 // hooks there are, and never writes anything to the root but the hooks' own
 // files and the "instance" link, as cloud-init does before it runs them.
 //
-// # A world of their own
+// # A sandbox of their own
 //
 // The hooks run as children of one process, the hook init: this program
 // executed anew (see Init), as PID 1 of a PID namespace and in a mount

@@ -52,20 +52,20 @@ func FromPartHandlers(parts []userdata.Part, newPass bool) (Hook, bool) {
 }
 
 // prepareHandlers stores the handlers and gives the command that runs them.
-func (w *world) prepareHandlers(h Hook) ([]string, error) {
+func (s *sandbox) prepareHandlers(h Hook) ([]string, error) {
 	python, err := findPython()
 	if err != nil {
 		return nil, err
 	}
-	dir := w.instance + "/handlers"
+	dir := s.instance + "/handlers"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		dir = w.memory
+		dir = s.memory
 	}
 	job := struct {
 		InstanceID string        `json:"instance_id"`
 		Frequency  string        `json:"frequency"`
 		Parts      []HandlerPart `json:"parts"`
-	}{w.id, h.Frequency, h.Parts}
+	}{s.id, h.Frequency, h.Parts}
 	count := 0
 	for i := range job.Parts {
 		p := &job.Parts[i]
@@ -83,20 +83,20 @@ func (w *world) prepareHandlers(h Hook) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe parts: %w", err)
 	}
-	program, jobFile := w.memory+"/part_handlers.py", w.memory+"/parts.json"
+	program, jobFile := s.memory+"/part_handlers.py", s.memory+"/parts.json"
 	for path, content := range map[string][]byte{program: partHandlers, jobFile: body} {
 		if err := store(path, content, 0o600); err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
 	}
-	return []string{python, program, jobFile, w.takenFile()}, nil
+	return []string{python, program, jobFile, s.takenFile()}, nil
 }
 
-func (w *world) takenFile() string { return w.memory + "/taken.json" }
+func (s *sandbox) takenFile() string { return s.memory + "/taken.json" }
 
 // taken reads which parts the handlers took.
-func (w *world) taken() ([]int, error) {
-	body, err := os.ReadFile(w.takenFile())
+func (s *sandbox) taken() ([]int, error) {
+	body, err := os.ReadFile(s.takenFile())
 	if err != nil {
 		return nil, fmt.Errorf("part handlers did not come to their end: %w", err)
 	}

@@ -33,8 +33,8 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // mounted noexec, and what is in PATH has to be executable.
 func memoryDirs() []string { return []string{"/run/boothook/hooks", "/dev/.boothook-hooks"} }
 
-// A world is the root as the hooks see it; the process is chrooted into it.
-type world struct {
+// A sandbox is the root as the hooks see it; the process is chrooted into it.
+type sandbox struct {
 	instance string   // the instance's directory
 	id       string   // INSTANCE_ID
 	memory   string   // where the tmpfs is mounted
@@ -56,10 +56,10 @@ type memory struct {
 	made bool
 }
 
-// enter makes the hooks' world and moves the process into it. Everything is
+// enter makes the hooks' sandbox and moves the process into it. Everything is
 // mounted after the chroot, so that no link of the root can lead a mount
 // outside; the initrd's directories are held as descriptors meanwhile.
-func enter(req request) (*world, error) {
+func enter(req request) (*sandbox, error) {
 	id, err := state.SafeID(req.InstanceID)
 	if err != nil {
 		return nil, err
@@ -82,48 +82,48 @@ func enter(req request) (*world, error) {
 		return nil, fmt.Errorf("chdir %s: %w", req.Root, err)
 	}
 	unix.Umask(0o022)
-	w := &world{instance: state.InstanceDir(id), id: req.InstanceID}
+	s := &sandbox{instance: state.InstanceDir(id), id: req.InstanceID}
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if err := unix.Mount("proc", "/proc", "proc", flags, ""); err != nil {
 		return nil, fmt.Errorf("mount /proc in the root: %w", err)
 	}
-	if w.proc, err = os.Open("/proc"); err != nil {
+	if s.proc, err = os.Open("/proc"); err != nil {
 		return nil, fmt.Errorf("open /proc: %w", err)
 	}
 	for _, dir := range []string{"/sys", "/dev", "/run"} {
-		w.bind(outer, dir)
+		s.bind(outer, dir)
 	}
-	if err := w.mountMemory(); err != nil {
+	if err := s.mountMemory(); err != nil {
 		return nil, err
 	}
-	w.limit = newLimit(w.memory + "/cgroup")
-	w.resolv, err = bindResolv(w.memory+"/resolv.conf", req.ResolvConf)
+	s.limit = newLimit(s.memory + "/cgroup")
+	s.resolv, err = bindResolv(s.memory+"/resolv.conf", req.ResolvConf)
 	if err != nil {
-		w.note("with the root's own resolv.conf: %v", err)
+		s.note("with the root's own resolv.conf: %v", err)
 	}
-	if w.null, err = os.Open(os.DevNull); err != nil {
-		w.note("with standard input closed: %v", err)
+	if s.null, err = os.Open(os.DevNull); err != nil {
+		s.note("with standard input closed: %v", err)
 	}
-	w.bind(outer, "/proc/1") // last: /proc/self/fd of this process is behind it
-	if err := w.becomeInstance(); err != nil {
-		w.note("without its place in the root: %v", err)
+	s.bind(outer, "/proc/1") // last: /proc/self/fd of this process is behind it
+	if err := s.becomeInstance(); err != nil {
+		s.note("without its place in the root: %v", err)
 	}
-	return w, nil
+	return s, nil
 }
 
-func (w *world) note(format string, args ...any) {
-	w.notes = append(w.notes, fmt.Sprintf(format, args...))
+func (s *sandbox) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
 // bind puts a directory of the initrd over the root's of the same name.
-func (w *world) bind(outer map[string]int, dir string) {
+func (s *sandbox) bind(outer map[string]int, dir string) {
 	fd, ok := outer[dir]
 	if !ok {
-		w.note("without %s: the initrd has none", dir)
+		s.note("without %s: the initrd has none", dir)
 		return
 	}
 	if err := bindFD(fd, dir); err != nil {
-		w.note("without %s: %v", dir, err)
+		s.note("without %s: %v", dir, err)
 	}
 }
 
@@ -134,33 +134,33 @@ func bindFD(fd int, path string) error {
 
 // keepMemory mounts another tmpfs where a hook has covered the one that there
 // is, or taken it away.
-func (w *world) keepMemory() error {
-	now, err := os.Stat(w.memory)
+func (s *sandbox) keepMemory() error {
+	now, err := os.Stat(s.memory)
 	if err == nil {
 		var held os.FileInfo
-		if held, err = w.mounted[len(w.mounted)-1].top.Stat(); err == nil && os.SameFile(now, held) {
+		if held, err = s.mounted[len(s.mounted)-1].top.Stat(); err == nil && os.SameFile(now, held) {
 			return nil
 		}
 	}
-	if len(w.mounted) == maxMemories {
-		return fmt.Errorf("%s has been covered %d times", w.memory, maxMemories)
+	if len(s.mounted) == maxMemories {
+		return fmt.Errorf("%s has been covered %d times", s.memory, maxMemories)
 	}
-	return w.mountMemory()
+	return s.mountMemory()
 }
 
 // mountMemory mounts the tmpfs and puts cloud-init-per into it.
-func (w *world) mountMemory() error {
+func (s *sandbox) mountMemory() error {
 	var err error
 	for _, dir := range memoryDirs() {
-		if err = w.mountMemoryOn(dir); err == nil {
-			w.memory = dir
+		if err = s.mountMemoryOn(dir); err == nil {
+			s.memory = dir
 			break
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("mount tmpfs for the hooks: %w", err)
 	}
-	bin := w.memory + "/bin"
+	bin := s.memory + "/bin"
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		return fmt.Errorf("put cloud-init-per into PATH: %w", err)
 	}
@@ -170,7 +170,7 @@ func (w *world) mountMemory() error {
 	return nil
 }
 
-func (w *world) mountMemoryOn(dir string) error {
+func (s *sandbox) mountMemoryOn(dir string) error {
 	_, err := os.Lstat(filepath.Dir(dir))
 	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -188,7 +188,7 @@ func (w *world) mountMemoryOn(dir string) error {
 		m.unmount()
 		return err
 	}
-	w.mounted = append(w.mounted, m)
+	s.mounted = append(s.mounted, m)
 	return nil
 }
 
@@ -211,20 +211,20 @@ func (m memory) unmount() {
 // becomeInstance makes the instance's directories and points the "instance"
 // link to them, as hooks and cloud-init-per expect it. The root's identity
 // (data/instance-id) is the plan's to change, when all has gone well.
-func (w *world) becomeInstance() error {
+func (s *sandbox) becomeInstance() error {
 	for _, dir := range []string{"/boothooks", "/sem"} {
-		if err := os.MkdirAll(w.instance+dir, 0o755); err != nil {
+		if err := os.MkdirAll(s.instance+dir, 0o755); err != nil {
 			return err
 		}
 	}
-	if target, err := os.Readlink(state.InstanceLink); err == nil && target == w.instance {
+	if target, err := os.Readlink(state.InstanceLink); err == nil && target == s.instance {
 		return nil
 	}
 	tmp := state.InstanceLink + ".boothook"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Symlink(w.instance, tmp); err != nil {
+	if err := os.Symlink(s.instance, tmp); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, state.InstanceLink); err != nil {
@@ -235,21 +235,21 @@ func (w *world) becomeInstance() error {
 }
 
 // environment is what a hook finds in its environment.
-func (w *world) environment() []string {
+func (s *sandbox) environment() []string {
 	return []string{
-		"PATH=" + w.memory + "/bin:" + systemPath,
+		"PATH=" + s.memory + "/bin:" + systemPath,
 		"HOME=/root",
 		"TERM=linux",
-		"INSTANCE_ID=" + w.id,
+		"INSTANCE_ID=" + s.id,
 	}
 }
 
 // leave takes away what would outlast the namespace.
-func (w *world) leave() {
-	w.resolv.unbind()
-	w.limit.remove()
-	for i := len(w.mounted) - 1; i >= 0; i-- {
-		w.mounted[i].unmount()
+func (s *sandbox) leave() {
+	s.resolv.unbind()
+	s.limit.remove()
+	for i := len(s.mounted) - 1; i >= 0; i-- {
+		s.mounted[i].unmount()
 	}
 	unix.Chdir("/")
 }
