@@ -23,7 +23,7 @@ ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package upstart
 
-.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja size clean
+.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart conformance conformance-network fuzz fuzz-jinja mutate size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -141,6 +141,10 @@ TEMPLATES ?= 100000
 fuzz-jinja: ## templates drawn by chance, rendered here and by Debian 13's cloud-init (TEMPLATES=, SEED=; root)
 	sh scripts/conformance/chroot.sh trixie build/conformance/trixie
 	$(GO) run ./scripts/conformance/jinja --chroot build/conformance/trixie --templates $(TEMPLATES) $(if $(SEED),--seed $(SEED))
+
+STORIES := ./initramfs/agent ./injector ./netboot ./netboot/nic
+mutate: ## mutants drawn by chance, and the unit test that notices each (SEED=, MUTANTS=20; long)
+	$(GO) run ./scripts/mutate -n $(or $(MUTANTS),20) $(if $(SEED),-seed $(SEED)) $(STORIES)
 
 size: build ## what the agent weighs, against its budget
 	scripts/size
