@@ -406,17 +406,19 @@ func TestBadLinkWords(t *testing.T) {
 	}
 }
 
-// The hint in the firmware: what is found holds packets back, what is done is
-// kept for the next boot, and a firmware that refuses is nobody's loss.
-func TestFirmwareHint(t *testing.T) {
+// The hint in the initrd or the firmware: what is found holds packets back, what
+// is done is kept for the next boot, and a firmware that refuses is nobody's
+// loss.
+func TestHint(t *testing.T) {
 	mine := state.Hint(thisMachine)
 	for _, tt := range []struct {
-		name, userData string
-		vars           map[string]string
-		refusal        string
-		held           bool
-		want           string
+		name, baked string
+		vars        map[string]string
+		refusal     string
+		held        bool
+		want        string
 	}{
+		{name: "baked in", baked: mine, vars: map[string]string{}, held: true},
 		{name: "none yet", vars: map[string]string{}, want: mine},
 		{name: "mine", vars: map[string]string{hintVar: mine}, held: true, want: mine},
 		{name: "another machine's", vars: map[string]string{hintVar: state.Hint(otherMachine)}, want: mine},
@@ -428,6 +430,9 @@ func TestFirmwareHint(t *testing.T) {
 			l.ec2()
 			write(t, filepath.Join(l.env.Sysfs, "firmware/efi/x"), "")
 			l.machine.vars, l.machine.nics = tt.vars, &fakeNICs{}
+			if tt.baked != "" {
+				l.initrd(bakedHint, tt.baked)
+			}
 			if tt.refusal != "" {
 				l.machine.refusals[tt.refusal] = errors.New("refused")
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,18 @@ func TestLeaseFromBadACK(t *testing.T) {
 	} {
 		if l, _, err := leaseFromACK(ack(addr, map[uint8]string{1: mask})); !errors.Is(err, errBadLease) {
 			t.Errorf("%s mask %x: lease %v, error %v", addr, mask, l.Prefix, err)
+		}
+	}
+}
+
+// A name is taken as it is, without its end, or not at all.
+func TestHostName(t *testing.T) {
+	for given, want := range map[string]string{
+		"azAZ09-._x": "azAZ09-._x", "node7.example.\x00\x00": "node7.example", strings.Repeat("n", maxName): strings.Repeat("n", maxName),
+		strings.Repeat("n", maxName+1): "", "a b": "", "a\nb": "", "a/b": "", "a:b": "", "a@b": "", "a[b": "", "a`b": "", "a{b": "", "ä": "",
+	} {
+		if got := hostName(given); got != want {
+			t.Errorf("%q: %q, want %q", given, got, want)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func TestDHCPv6Again(t *testing.T) {
 		f.plug(2, true)
 		l := next(t, m, 5*time.Second)
 		synctest.Wait()
-		if l.By != ByDHCP6 || len(refusals) != 0 {
+		if l.By != ByDHCP6 || len(refusals) != 0 || !f.logged("cannot assign requested address") || !f.logged("permission denied") {
 			t.Errorf("lease %+v, log %q", l, f.log)
 		}
 	})
@@ -159,6 +159,20 @@ func TestLinkLocalLeases(t *testing.T) {
 		}
 		if err := m.Restore(); err != nil {
 			t.Error(err)
+		}
+	})
+	onMachine(t, func(t *testing.T, f *fakeMachine) { // an address is worth nothing without a carrier
+		f.nic(2, "eth0")
+		f.plug(2, false)
+		m := f.start(t.Context(), Options{LinkLocal6: true})
+		f.mu.Lock()
+		f.putAddr(linkLocal("fe80::2"))
+		f.mu.Unlock()
+		time.Sleep(time.Second)
+		began := time.Now()
+		f.plug(2, true)
+		if l := next(t, m, time.Second); l.By != ByLinkLocal || l.Prefix != prefix("fe80::2/64") || l.At != began {
+			t.Errorf("lease %+v after %v", l, l.At.Sub(began))
 		}
 	})
 	onMachine(t, func(t *testing.T, f *fakeMachine) { // neither comes
