@@ -37,6 +37,7 @@ type fakeMachine struct {
 	routes  []rtnl.Route
 	flags6  map[int]uint32
 	refuse  func(op string, index int) error // may be nil
+	listed  func()                           // called when a list of links was made and not given yet; may be nil
 	ops     []string                         // what was asked of the kernel, but for reading
 	queue   []rtnl.Event
 	fault   error // what Receive gives next
@@ -310,7 +311,13 @@ func (f *fakeMachine) Close() error { return nil }
 
 func (f *fakeMachine) Links() (list []*rtnl.Link, err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer func() {
+		listed := f.listed
+		f.mu.Unlock()
+		if listed != nil {
+			listed()
+		}
+	}()
 	if f.refuse != nil {
 		err = f.refuse("list links", 0)
 	}

@@ -379,6 +379,24 @@ func TestKernelRefuses(t *testing.T) {
 	}
 }
 
+// What happens to a link while the list of links is under way counts more than
+// the list, which is older.
+func TestListIsOlder(t *testing.T) {
+	onMachine(t, func(t *testing.T, f *fakeMachine) {
+		f.nic(2, "eth0")
+		f.plug(2, false)
+		f.SetUp(2)
+		f.serve(2, func(dhcpv4.MessageType, int, *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 { return nil })
+		f.listed = func() {
+			f.plug(2, true)
+			time.Sleep(time.Millisecond) // what hears of it acts on it
+		}
+		m := f.start(t.Context(), Options{})
+		f.serve(2, dhcptest.Honest("10.1.0.1", "10.1.0.50"))
+		next(t, m, 3*time.Second)
+	})
+}
+
 // A message that decoding panics on is counted and logged, and costs no lease.
 func TestPanicsAreCounted(t *testing.T) {
 	onMachine(t, func(t *testing.T, f *fakeMachine) {

@@ -154,9 +154,12 @@ func start(ctx context.Context, o Options, mach *machine) (*Manager, error) {
 	}
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.workers.Add(1) // the event loop; while it runs it may add workers
-	go m.watch()
 	go m.end()
-	if err := m.list(); err != nil {
+	err := m.list()
+	// Behind the list: what an event says must not be overwritten by a list
+	// that was made before it. The events of the meantime are waiting.
+	go m.watch()
+	if err != nil {
 		return nil, errors.Join(err, m.Restore())
 	}
 	return m, nil
