@@ -145,12 +145,12 @@ func (b *boot) tellSource(ctx context.Context, found *netboot.Found, outcome ins
 
 // leaveNetwork puts the network back, or hands it over.
 func (b *boot) leaveNetwork(n *network) {
+	if err := n.leave(b.options.Net.Keep, b.env.initrd(runMount)); err != nil {
+		b.record.Problem(instance.Problem{Origin: "network", Message: err.Error()})
+	}
 	if count := n.panics(); count > 0 {
 		b.record.Problem(instance.Problem{Origin: "network", Warning: true,
 			Message: fmt.Sprintf("decoding panicked on %d messages of the network, which were dropped: somebody sends what no server would, and boothook has a fault; boothook.log=debug says more", count)})
-	}
-	if err := n.leave(b.options.Net.Keep, b.env.initrd(runMount)); err != nil {
-		b.record.Problem(instance.Problem{Origin: "network", Message: err.Error()})
 	}
 	b.record.Mark("network left")
 }
