@@ -45,8 +45,9 @@ type fakeMachine struct {
 	wake    chan struct{}
 
 	dhcp4     map[int]*dhcptest.Conn // where messages of a link go; none: nowhere
-	wrap4     func(net.PacketConn) net.PacketConn
 	dhcp6     map[int]*dhcptest.Conn
+	wrap4     func(net.PacketConn) net.PacketConn // puts something before dhcp4; may be nil
+	wrap6     func(net.PacketConn) net.PacketConn
 	solicited map[int]func(msg []byte) // a router's answer to a solicitation
 	udev      chan []byte              // nil: no udevd runs
 	log       []string
@@ -575,7 +576,11 @@ func (f fakeSockets) DHCP6(index int, _ string) (net.PacketConn, error) {
 			return nil, err
 		}
 	}
-	return f.socket(f.dhcp6, index), nil
+	conn := f.socket(f.dhcp6, index)
+	if f.wrap6 != nil {
+		conn = f.wrap6(conn)
+	}
+	return conn, nil
 }
 
 func (f fakeSockets) Routers(index int) (io.WriteCloser, error) {

@@ -402,11 +402,25 @@ func TestPanicsAreCounted(t *testing.T) {
 	onMachine(t, func(t *testing.T, f *fakeMachine) {
 		f.nic(2, "eth0")
 		f.serve(2, dhcptest.Honest("10.1.0.1", "10.1.0.50"))
-		f.wrap4 = func(conn net.PacketConn) net.PacketConn { return &panicking{PacketConn: conn, left: 2} }
+		f.wrap4 = panics
 		m := f.start(t.Context(), Options{})
 		next(t, m, 3*time.Second)
 		if m.Panics() != 2 || !f.logged("eth0: panic in decoding a message: runtime error: slice bounds out of range [:9]") {
 			t.Errorf("%d panics, log %q", m.Panics(), f.log)
+		}
+	})
+}
+
+func TestPanicsOfDHCPv6AreCounted(t *testing.T) {
+	onMachine(t, func(t *testing.T, f *fakeMachine) {
+		f.nic(2, "eth0")
+		f.dhcp6[2] = new(dhcptest.Conn)
+		f.dhcp6[2].Serve6(dhcptest.Honest6("fd00:1::100"))
+		f.wrap6 = panics
+		m := f.start(t.Context(), Options{})
+		f.advertise(2, "", raManaged, "")
+		if l := next(t, m, 5*time.Second); l.By != ByDHCP6 || m.Panics() != 2 || !f.logged("eth0: panic in decoding a message") {
+			t.Errorf("lease %+v, %d panics, log %q", l, m.Panics(), f.log)
 		}
 	})
 }
@@ -416,6 +430,8 @@ type panicking struct {
 	net.PacketConn
 	left int
 }
+
+func panics(conn net.PacketConn) net.PacketConn { return &panicking{PacketConn: conn, left: 2} }
 
 func (p *panicking) ReadFrom(b []byte) (int, net.Addr, error) {
 	if p.left > 0 {
