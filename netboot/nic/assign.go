@@ -14,19 +14,26 @@ import (
 // has a default route of its own, and what the root sets later is preferred.
 const routeMetric = 1024
 
-// assign gives the link the lease's address and routes, and gives back the lease
-// as the kernel has it now: without the routes that the kernel refused, which
-// are logged. All of it replaces, so that it can be done again after the link
-// was down. After an error the address is off again.
-func (m *Manager) assign(l *link, lease Lease) (Lease, error) {
+// An assignment is a lease that was put on its link.
+type assignment struct {
+	granted Lease // all of it, which is put on again when the link comes back
+	lease   Lease // as the kernel has it: without the routes that it refused
+	losses  int   // of the link's carrier before; each later one may have cost routes
+}
+
+// assign gives the link the lease's address and routes. Routes that the kernel
+// refuses are logged. All of it replaces, so that it can be done again after the
+// link was down. After an error the address is off again.
+func (m *Manager) assign(l *link, lease Lease) (assignment, error) {
 	n := m.machine.netlink
+	a := assignment{granted: lease, lease: lease, losses: l.carrierLosses()}
 	attrs, _ := l.now()
 	addr := kernelAddr(l.index, &lease, time.Now())
 	if err := n.ReplaceAddr(addr); err != nil {
-		return lease, fmt.Errorf("add address %s: %w", lease.Prefix, err)
+		return a, fmt.Errorf("add address %s: %w", lease.Prefix, err)
 	}
-	undo := func(r Route, err error) (Lease, error) {
-		return lease, errors.Join(fmt.Errorf("add %v: %w", r, err), n.DeleteAddr(addr))
+	undo := func(r Route, err error) (assignment, error) {
+		return a, errors.Join(fmt.Errorf("add %v: %w", r, err), n.DeleteAddr(addr))
 	}
 	if subnet := lease.Prefix.Masked(); !subnet.IsSingleIP() {
 		r := Route{Dst: subnet}
@@ -34,23 +41,22 @@ func (m *Manager) assign(l *link, lease Lease) (Lease, error) {
 			return undo(r, err)
 		}
 	}
-	set := lease
-	set.Routes = nil
+	a.lease.Routes = nil
 	for _, r := range lease.Routes {
 		err := n.ReplaceRoute(kernelRoute(l.index, &lease, r, attrs.MTU))
 		switch {
 		case err == nil:
-			set.Routes = append(set.Routes, r)
+			a.lease.Routes = append(a.lease.Routes, r)
 		case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENODEV):
 			return undo(r, err)
 		default: // the others lead somewhere all the same
 			m.logf(l, "ignored: %v: %v", r, err)
 		}
 	}
-	if len(set.Routes) < len(lease.Routes) {
-		set.Gateway = defaultGateway(set.Routes)
+	if len(a.lease.Routes) < len(lease.Routes) {
+		a.lease.Gateway = defaultGateway(a.lease.Routes)
 	}
-	return set, nil
+	return a, nil
 }
 
 // kernelAddr is the lease's address in the kernel's terms. The kernel takes it

@@ -123,10 +123,16 @@ func (m *Manager) forget(index int) {
 }
 
 // unwanted ends the work on a link whose name, once udevd had given it, is
-// not the one that was asked for.
+// not the one that was asked for. It asks the kernel for the name: the event of
+// the renaming may come after udevd's message, which comes by another socket.
 func (m *Manager) unwanted(l *link) bool {
-	m.mu.Lock()
+	m.mu.Lock() // until its end no event changes the link, so that the answer is the newest state
 	defer m.mu.Unlock()
+	if m.udev != nil {
+		if fresh, err := m.machine.netlink.Link(l.index); err == nil {
+			l.update(fresh)
+		}
+	}
 	attrs, _ := l.now()
 	if m.wanted(attrs) {
 		return false

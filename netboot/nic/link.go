@@ -31,6 +31,7 @@ type link struct {
 
 	mu      sync.Mutex // guards what follows
 	attrs   *rtnl.Link
+	losses  int          // how often the carrier was lost
 	dns6    []netip.Addr // what routers have announced
 	search6 []string
 	changed chan struct{} // closed and replaced whenever something about the link changes
@@ -53,10 +54,21 @@ func (l *link) update(attrs *rtnl.Link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if attrs != nil {
+		if hasCarrier(l.attrs) && !hasCarrier(attrs) {
+			l.losses++
+		}
 		l.attrs = attrs
 	}
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// carrierLosses counts how often the carrier was lost. It tells of a loss that
+// now does not show, as the carrier is back before anyone looks.
+func (l *link) carrierLosses() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.losses
 }
 
 // announce records the name servers and search domains that a router announced.

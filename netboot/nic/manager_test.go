@@ -186,6 +186,46 @@ func TestFlaps(t *testing.T) {
 	})
 }
 
+// The link goes down and up so fast that both are known at once: its routes are
+// gone all the same, and come back, whatever kind of lease they are of.
+func TestFastFlap(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		o      Options
+		leases int
+		server dhcptest.Script
+	}{
+		{"leased", Options{}, 1, dhcptest.Honest("10.1.0.1", "10.1.0.50", router)},
+		{"static", Options{Configs: []Config{config(t, "10.1.0.9::10.1.0.1:24")}}, 1, nil},
+		{"link-local", Options{LinkLocal4: true}, 1, nil},
+		{"leased and link-local", Options{LinkLocal4: true}, 2, dhcptest.Honest("10.1.0.1", "10.1.0.50", router)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onMachine(t, func(t *testing.T, f *fakeMachine) {
+				f.nic(2, "eth0")
+				if tt.server != nil {
+					f.serve(2, tt.server)
+				}
+				before := f.state()
+				m := f.start(t.Context(), tt.o)
+				for range tt.leases {
+					next(t, m, time.Second)
+				}
+				leased := f.state()
+				for range 3 {
+					f.SetDown(2)
+					f.SetUp(2)
+					synctest.Wait()
+					if got := f.state(); got != leased {
+						t.Errorf("before\n%s\nafter a flap\n%s\nlog %q", leased, got, f.log)
+					}
+				}
+				restored(t, m, f, before)
+			})
+		})
+	}
+}
+
 // A lease shorter than the boot is renewed half-way; when the server refuses at
 // last, it is not asked any more, and the kernel removes the address at its end.
 func TestRenewal(t *testing.T) {
@@ -369,7 +409,6 @@ func TestKernelRefuses(t *testing.T) {
 			}
 			// The whole lease is tried again when the link comes back.
 			f.SetDown(2)
-			synctest.Wait()
 			f.SetUp(2)
 			synctest.Wait()
 			if got := f.defaultRouters(); !slices.Equal(got, []string{"10.1.0.1"}) {

@@ -24,10 +24,7 @@ var errForeign = errors.New("configured by another program")
 // adopts the link if another program has configured it, or else raises it, waits
 // for a carrier, leases, and keeps the lease while the carrier comes and goes.
 func (m *Manager) serve(ctx context.Context, l *link) {
-	if !m.awaitUdev(ctx, l) {
-		return
-	}
-	if m.unwanted(l) {
+	if !m.awaitUdev(ctx, l) || m.unwanted(l) {
 		return
 	}
 	if m.opts.AdoptOnly {
@@ -48,12 +45,15 @@ func (m *Manager) serve(ctx context.Context, l *link) {
 	if err := m.machine.files.setSysctls(attrs.Name, before.ctl, quick(m.opts.Pace)); err != nil {
 		m.logf(l, "%v", err)
 	}
+	leases := configFor(m.opts.Configs, attrs).leases()
+	if !leases {
+		l.leased.Store(true) // it only carries VLANs
+	}
 	if err := m.raise(ctx, l); err != nil {
 		return
 	}
 	m.makeVLANs(l)
-	if !configFor(m.opts.Configs, attrs).leases() {
-		l.leased.Store(true) // it only carries VLANs
+	if !leases {
 		return
 	}
 	if err := m.lease(ctx, l); errors.Is(err, errForeign) {
@@ -104,19 +104,18 @@ func (m *Manager) lease(ctx context.Context, l *link) error {
 	if m.opts.LinkLocal4 {
 		work.Go(func() { m.linkLocal4(both, l) })
 	}
-	wanted, assigned, err := m.acquire(ctx, l)
+	a, err := m.acquire(ctx, l)
 	if err != nil {
 		return err
 	}
-	m.deliver(l, &assigned)
-	wanted.At = assigned.At
-	m.hold(ctx, l, &wanted)
+	m.deliver(l, &a.lease)
+	m.hold(ctx, l, a)
 	return ctx.Err()
 }
 
 // acquire gets the link a lease and assigns it. It begins when there is a
 // carrier, and again whenever that was lost in between.
-func (m *Manager) acquire(ctx context.Context, l *link) (wanted, assigned Lease, err error) {
+func (m *Manager) acquire(ctx context.Context, l *link) (assignment, error) {
 	var config *Config
 	for {
 		err := l.until(ctx, func(a *rtnl.Link) bool {
@@ -124,27 +123,26 @@ func (m *Manager) acquire(ctx context.Context, l *link) (wanted, assigned Lease,
 			return hasCarrier(a) && config != nil && m.claim(config, l.index)
 		})
 		if err != nil {
-			return Lease{}, Lease{}, err
+			return assignment{}, err
 		}
-		wanted, assigned, err := m.attempt(ctx, l, config)
+		a, err := m.attempt(ctx, l, config)
 		switch {
 		case err == nil, ctx.Err() != nil, errors.Is(err, errForeign):
-			return wanted, assigned, err
+			return a, err
 		case errors.Is(err, dhcp.ErrLinkDown):
 			m.logf(l, "lost its carrier")
 			continue
 		}
 		m.logf(l, "%v", err)
 		if err := dhcp.Sleep(ctx, retryWait); err != nil {
-			return Lease{}, Lease{}, err
+			return assignment{}, err
 		}
 	}
 }
 
 // attempt gets and assigns one lease, as long as there is a carrier and no
-// other program configures the link. It gives the lease as it was granted and
-// as it was assigned.
-func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (wanted, assigned Lease, err error) {
+// other program configures the link.
+func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (assignment, error) {
 	try, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
@@ -157,39 +155,42 @@ func (m *Manager) attempt(ctx context.Context, l *link, c *Config) (wanted, assi
 			return try.Err() != nil
 		})
 	}()
-	wanted, ignored := c.lease()
+	lease, ignored := c.lease()
 	if c.Method == MethodDHCP {
-		wanted, ignored, err = m.lease4(try, l)
+		var err error
+		lease, ignored, err = m.lease4(try, l)
 		if cause := context.Cause(try); cause != nil {
-			return Lease{}, Lease{}, cause
+			return assignment{}, cause
 		}
 		if err != nil {
-			return Lease{}, Lease{}, err
+			return assignment{}, err
 		}
-		wanted = c.over(wanted)
+		lease = c.over(lease)
 	}
 	stop(nil) // from here on the link's address is this package's
 	m.logIgnored(l, ignored)
-	assigned, err = m.assign(l, wanted)
-	return wanted, assigned, err
+	return m.assign(l, lease)
 }
 
 // hold assigns the lease again each time the link comes back, as a link that
 // goes down loses its routes, and renews a DHCPv4 lease that runs out. It
-// returns when ctx ends or the lease is lost.
-func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
+// returns when ctx ends or the lease is lost. A link may be back before its loss
+// is looked at, and the routes are gone all the same: losses are counted.
+func (m *Manager) hold(ctx context.Context, l *link, a assignment) {
+	lease := a.granted
+	lease.At = a.lease.At
 	for {
 		untilRenewal, stop := ctx, context.CancelFunc(func() {})
 		if lease.By == ByDHCP4 && lease.Lifetime > 0 {
 			untilRenewal, stop = context.WithDeadline(ctx, lease.At.Add(lease.Lifetime/2)) // T1, RFC 2131 §4.4.5
 		}
-		err := l.until(untilRenewal, func(a *rtnl.Link) bool { return !hasCarrier(a) })
+		err := l.until(untilRenewal, func(now *rtnl.Link) bool { return !hasCarrier(now) || l.carrierLosses() != a.losses })
 		stop()
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			if err := m.renew(ctx, l, lease); err != nil {
+			if err := m.renew(ctx, l, &lease); err != nil {
 				m.logf(l, "lease not renewed: %v", err)
 				return
 			}
@@ -199,7 +200,7 @@ func (m *Manager) hold(ctx context.Context, l *link, lease *Lease) {
 				return
 			}
 		}
-		if _, err := m.assign(l, *lease); err != nil {
+		if a, err = m.assign(l, lease); err != nil {
 			m.logf(l, "%v", err)
 		}
 	}

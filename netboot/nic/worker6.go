@@ -37,12 +37,12 @@ func (m *Manager) serve6(ctx context.Context, l *link) {
 			m.deliverNamed(ctx, l, &lease)
 			return // the kernel keeps it
 		}
-		lease, err := m.attempt6(ctx, l)
+		a, err := m.attempt6(ctx, l)
 		switch {
 		case err == nil:
-			lease.Gateway = router.gateway
-			m.deliverNamed(ctx, l, &lease)
-			m.hold(ctx, l, &lease)
+			a.lease.Gateway = router.gateway
+			m.deliverNamed(ctx, l, &a.lease)
+			m.hold(ctx, l, a)
 		case ctx.Err() == nil && !errors.Is(err, dhcp.ErrLinkDown):
 			m.logf(l, "%v", err)
 			if dhcp.Sleep(ctx, retryWait) != nil {
@@ -96,7 +96,7 @@ func (m *Manager) solicit(ctx context.Context, l *link) {
 }
 
 // attempt6 gets an address by DHCPv6 and assigns it, as long as there is a carrier.
-func (m *Manager) attempt6(ctx context.Context, l *link) (Lease, error) {
+func (m *Manager) attempt6(ctx context.Context, l *link) (assignment, error) {
 	try, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() {
@@ -106,19 +106,19 @@ func (m *Manager) attempt6(ctx context.Context, l *link) (Lease, error) {
 	}()
 	c, err := m.client6(l)
 	if err != nil {
-		return Lease{}, err
+		return assignment{}, err
 	}
 	defer c.Conn.Close()
 	reply, err := c.Lease(try)
 	if cause := context.Cause(try); cause != nil {
-		return Lease{}, cause
+		return assignment{}, cause
 	}
 	if err != nil {
-		return Lease{}, err
+		return assignment{}, err
 	}
 	lease, ignored, err := leaseFromReply(reply)
 	if err != nil {
-		return Lease{}, err
+		return assignment{}, err
 	}
 	l.reply = reply
 	m.logIgnored(l, ignored)
@@ -195,13 +195,13 @@ func (m *Manager) linkLocal4(ctx context.Context, l *link) {
 		return
 	}
 	attrs, _ := l.now()
-	lease, err := m.assign(l, Lease{By: ByLinkLocal, Prefix: linkLocalPrefix(attrs.Addr)})
+	a, err := m.assign(l, Lease{By: ByLinkLocal, Prefix: linkLocalPrefix(attrs.Addr)})
 	if err != nil {
 		m.logf(l, "%v", err)
 		return
 	}
-	m.deliver(l, &lease)
-	m.hold(ctx, l, &lease)
+	m.deliver(l, &a.lease)
+	m.hold(ctx, l, a)
 }
 
 // linkLocalPrefix chooses an IPv4 link-local address by the hardware address,
