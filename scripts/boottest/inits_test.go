@@ -81,7 +81,7 @@ func (w *world) bootToEnd(t *testing.T, init, instance string) *bootLog {
 	defer cut()
 	guest := w.start(ctx, t, machine{initrd: w.image.baked, dmi: vm.EC2(instance), port: 22})
 	<-guest.Done()
-	b := &bootLog{init: init, guest: guest, tool: filepath.Join(filepath.Dir(w.image.baked), "boothook"), files: map[string]string{}}
+	b := &bootLog{init: init, guest: guest, tool: built.Path(t, "boothook"), files: map[string]string{}}
 	if ctx.Err() != nil {
 		showEnd(t, guest)
 		t.Fatal("the guest did not switch itself off")

@@ -219,6 +219,6 @@ func withEFI(t *testing.T, i image) string {
 		t.Fatalf("the image has modules for %v", versions)
 	}
 	out := filepath.Join(filepath.Dir(i.baked), "efi.img")
-	run(t, filepath.Join(filepath.Dir(i.baked), "boothook"), "bake", "--initrd", i.initrd, "--out", out, "--modules", versions[0])
+	run(t, built.Path(t, "boothook"), "bake", "--initrd", i.initrd, "--out", out, "--modules", versions[0])
 	return out
 }
