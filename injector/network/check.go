@@ -126,7 +126,10 @@ func (r *reader) tunnel(l *link, bad func(key, format string, args ...any)) {
 }
 
 func (r *reader) wireguard(l *link, bad func(key, format string, args ...any)) {
-	if key := l.private(); key != "" && !isKeyFile(key) && !isWireguardKey(key) {
+	switch key := l.private(); {
+	case key == "" && !l.said.has("keys.private-key-flags"):
+		bad("keys.private", "a wireguard tunnel needs its private key")
+	case key != "" && !isKeyFile(key) && !isWireguardKey(key):
 		bad("keys.private", "not a wireguard key, base64 of 32 bytes, nor the path of its file")
 	}
 	for _, p := range l.peers {
@@ -229,15 +232,17 @@ func (r *reader) references() {
 		if p := l.said.get("parameters.primary"); p != "" && !l.refused && !slices.Contains(l.members, p) {
 			r.refuse(l, l.said.line("parameters.primary"), "parameters.primary", "%s is no member", p)
 		}
-		for _, m := range l.said {
+		l.said = slices.DeleteFunc(l.said, func(m mention) bool {
 			if m.key != "parameters.path-cost" && m.key != "parameters.port-priority" {
-				continue
+				return false
 			}
 			id, _, _ := strings.Cut(m.value, " ")
-			if !l.refused && !slices.Contains(l.members, id) && !slices.Contains(r.gone, id) {
+			member, gone := slices.Contains(l.members, id), slices.Contains(r.gone, id)
+			if !l.refused && !member && !gone {
 				r.refuse(l, m.line, m.key, "%s is no member", id)
 			}
-		}
+			return !member && gone
+		})
 		if l.kind == veth && !l.refused {
 			if p := r.links.byID(l.said.get("peer")); p != nil && (p.kind != veth || p == l || p.said.get("peer") != l.id) {
 				r.refuse(l, l.said.line("peer"), "peer", "%s is no virtual ethernet whose other end is %s", p.id, l.id)

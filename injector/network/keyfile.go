@@ -212,7 +212,8 @@ func (l *link) keyfile(all links) *ini {
 	if kind == "wireguard" {
 		f.set(kind, "mtu", said.get("mtu"))
 	} else if kind == "loopback" {
-		f.set(kind, "mtu", said.get("mtu"))
+		// A connection without the section is not read; 0 is what is there.
+		f.set(kind, "mtu", either(said.has("mtu"), said.get("mtu"), "0"))
 	} else {
 		f.set(ether, "mtu", said.get("mtu"))
 	}
@@ -352,9 +353,11 @@ func (l *link) method(all links, family int) string {
 		return "auto"
 	case l.has(family):
 		return "manual"
+	case l.loopback:
+		return "auto" // which is nothing there; no other one is taken
 	case family == 4 && local:
 		return "link-local"
-	case family == 4, !local, l.loopback:
+	case family == 4, !local:
 		return "disabled"
 	case l.said.no("accept-ra"), l.said.no("dhcp6") && l.said.no("accept-ra"):
 		return "link-local"

@@ -9,12 +9,13 @@ import "strings"
 // test holds. The source is netplan's YAML reference, whose grammar allows the
 // same (src/parse.c of 1.1.2).
 //
-// Types: bool; num LEAST MOST; word and words with what is allowed, where
-// version 1 may give the place of a word instead; text, texts, secret; name
-// and names of interfaces; host; mac; addr and addrs with the family, if only
-// one is allowed; ms and s for times; domains, a boolean or "route"; ports, a
-// range; costs, numbers by member with their most; list where code of its own
-// reads it.
+// Types: bool; num LEAST MOST; positive, the same where 0 says nothing; word
+// and words with what is allowed, where version 1 may give the place of a word
+// instead; text, texts, secret; name and names of interfaces; host; mac, or one
+// of the words behind it; addr and addrs with the family, if only one is
+// allowed; ms and s for times; domains, a boolean or "route"; ports, a range;
+// costs, numbers by member with their most; list where code of its own reads
+// it; raw what only netplan reads.
 const keyTable = `
 * accept-ra bool
 * activation-mode word manual off
@@ -50,11 +51,11 @@ const keyTable = `
 * ignore-carrier bool
 * ipv6-address-generation word eui64 stable-privacy
 * ipv6-address-token addr 6
-* ipv6-mtu num 0 65536
+* ipv6-mtu positive 0 65536
 * ipv6-privacy bool
 * link-local words ipv4 ipv6
-* macaddress mac
-* mtu num 0 65536
+* macaddress mac permanent random stable preserve
+* mtu positive 0 65536
 * nameservers.addresses addrs
 * nameservers.search texts
 * neigh-suppress bool
@@ -63,28 +64,28 @@ const keyTable = `
 * optional bool
 * optional-addresses words ipv4-ll ipv6-ra dhcp4 dhcp6 static
 * port-mac-learning bool
-* ra-overrides.table num 0 4294967295
+* ra-overrides.table positive 0 4294967295
 * ra-overrides.use-dns bool
 * ra-overrides.use-domains domains
 * renderer word networkd NetworkManager
 * routes list
-* routes.advertised-mss num 0 4294967295
-* routes.advertised-receive-window num 0 4294967295
-* routes.congestion-window num 0 4294967295
+* routes.advertised-mss positive 0 4294967295
+* routes.advertised-receive-window positive 0 4294967295
+* routes.congestion-window positive 0 4294967295
 * routes.from addr
 * routes.metric num 0 4294967295
-* routes.mtu num 0 4294967295
+* routes.mtu positive 0 4294967295
 * routes.on-link bool
 * routes.scope word global link host
-* routes.table num 0 4294967295
+* routes.table positive 0 4294967295
 * routes.to text
 * routes.type word unicast anycast blackhole broadcast local multicast nat prohibit throw unreachable xresolve
 * routes.via addr
 * routing-policy list
 * routing-policy.from text
-* routing-policy.mark num 0 4294967295
+* routing-policy.mark positive 0 4294967295
 * routing-policy.priority num 0 4294967295
-* routing-policy.table num 0 4294967295
+* routing-policy.table positive 0 4294967295
 * routing-policy.to text
 * routing-policy.type-of-service num 0 255
 e auth.anonymous-identity secret

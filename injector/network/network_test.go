@@ -101,7 +101,7 @@ func FuzzPlan(f *testing.F) {
 }
 
 // stable holds that a document is read, written as version 2 and read again as
-// the same links.
+// the same links, and that netplan's file of netplan's file is the same.
 func stable(t *testing.T, body []byte) {
 	t.Helper()
 	top, _ := Read(body, "first")
@@ -119,6 +119,17 @@ func stable(t *testing.T, body []byte) {
 	}
 	if twice := printed(second); twice != once {
 		t.Fatalf("of\n%s\ncame\n%s\nwith %v\nand then\n%s", body, once, second.problems, twice)
+	}
+	for _, step := range planned(body, "netplan").Steps {
+		next := planned(step.Body, "netplan")
+		for _, p := range next.Problems {
+			if !p.Warning {
+				t.Errorf("of\n%s\ncame\n%s\nin which is %v", body, step.Body, p)
+			}
+		}
+		if len(next.Steps) != 1 || string(next.Steps[0].Body) != string(step.Body) {
+			t.Errorf("of\n%s\ncame\n%s\nand then\n%v", body, step.Body, show(next))
+		}
 	}
 }
 
@@ -153,6 +164,7 @@ func TestRefused(t *testing.T) {
 		{"token beside it", bad("{ipv6-address-generation: eui64, ipv6-address-token: '::2'}"), "ipv6-address-token: cannot be beside", 5},
 		{"dhcp-identifier", bad("dhcp-identifier: host"), "dhcp-identifier: must be one of mac, duid", 5},
 		{"bad mac", bad("macaddress: zz"), "macaddress: not a MAC address", 5},
+		{"wireguard without a key", also("tunnels:\n  bad: {mode: wireguard, port: 5}"), "keys.private: a wireguard tunnel needs its private key", 5},
 		{"bad address", bad("addresses: [10.0.0.300/24]"), "addresses: \"10.0.0.300/24\" is not an address", 5},
 		{"address without its length", bad("addresses: [10.0.0.3]"), "length of its network behind a slash", 5},
 		{"length 0", bad("addresses: [10.0.0.3/0]"), "not an address", 5},
@@ -194,6 +206,7 @@ func TestRefused(t *testing.T) {
 		{"tunnel's key", also("tunnels:\n  bad: {mode: ipip, remote: 10.0.0.1, key: 5}"), "key: ipip tunnels have no keys", 5},
 		{"wireguard's key", also("tunnels:\n  bad: {mode: wireguard, key: secret}"), "keys.private: not a wireguard key", 5},
 		{"bad mask", one("subnets: [{type: static, address: 10.0.0.1, netmask: 255.0.255.0}]"), "is no netmask", 4},
+		{"a mask of nothing", one("subnets: [{type: static, address: 10.0.0.1, prefix: 0}]"), "is no netmask", 4},
 		{"no address", one("subnets: [{type: static}]"), "address: a static subnet needs its address", 4},
 		{"no type of a subnet", one("subnets: [{address: 10.0.0.1/8}]"), "a subnet needs its type", 4},
 		{"a type of subnets", one("subnets: [{type: dhcp9}]"), `type "dhcp9" is not known`, 4},
@@ -213,6 +226,27 @@ func TestRefused(t *testing.T) {
 				if !found {
 					t.Errorf("%s: problems %v, not %q in line %d", re.name, got.Problems, c.problem, c.line)
 				}
+			}
+		})
+	}
+}
+
+// TestWritten holds what drawn documents and daemons have once shown to be wrong.
+func TestWritten(t *testing.T) {
+	const two = "version: 2\nethernets:\n  e0: "
+	for _, c := range []struct{ name, renderer, body, has, hasNot string }{
+		{"0 says nothing", "networkd", two + "{mtu: 0, dhcp4: true}", "DHCP=ipv4", "MTUBytes="},
+		{"a rule's table of 0", "networkd", two + "{routing-policy: [{from: 10.0.0.1, table: 0}]}", "From=10.0.0.1", "Table="},
+		{"critical said no", "networkd", two + "{critical: false, dhcp4: true}", "DHCP=ipv4", "KeepConfiguration"},
+		{"a match of nothing", "networkd", two + "{match: {}, dhcp4: true}", "Name=*", "Name=e0"},
+		{"words for a MAC", "network-manager", two + "{macaddress: random, dhcp4: true}", "cloned-mac-address=random", ""},
+		{"cost of a port that is gone", "networkd", two + "{mtu: 99999}\nbridges:\n  br0: {interfaces: [e0], parameters: {path-cost: {e0: 5}}}", "Name=br0", "Cost="},
+		{"lo's section", "network-manager", "version: 1\nconfig:\n- {type: loopback, name: lo, subnets: [{type: static, address: 10.255.0.7/32}]}", "[loopback]\nmtu=0\n\n[ipv4]\nmethod=manual", "method=disabled"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := show(planned([]byte(c.body+"\n"), c.renderer))
+			if !strings.Contains(got, c.has) || c.hasNot != "" && strings.Contains(got, c.hasNot) {
+				t.Errorf("not %q, or %q, in\n%s", c.has, c.hasNot, got)
 			}
 		})
 	}

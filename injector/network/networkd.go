@@ -21,7 +21,7 @@ n emit-lldp Network EmitLLDP yn
 n accept-ra Network IPv6AcceptRA yn
 n ipv6-privacy Network IPv6PrivacyExtensions yn
 n ipv6-mtu Network IPv6MTUBytes
-n critical Network KeepConfiguration yn
+n critical Network KeepConfiguration true=yes false=
 n hairpin Bridge HairPin yn
 n port-mac-learning Bridge Learning yn
 n neigh-suppress Bridge NeighborSuppression yn

@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,6 +65,9 @@ func (r *reader) setting(l *link, to *mentions, prefix string, e cloudconfig.Ent
 		for _, below := range e.Value.Map {
 			r.setting(l, to, key+".", below)
 		}
+		if key == "match" && !to.under("match.") {
+			to.add("match.name", "*", line) // netplan's meaning of an empty one
+		}
 	case typ == "raw":
 		to.add(key, "", line)
 	default:
@@ -110,6 +114,10 @@ func (r *reader) value(l *link, to *mentions, key, name, typ string, needs []str
 				r.refuse(l, e.Key.Pos.Line, name, "%s", why)
 				return
 			}
+			if cost == "0" && key == "parameters.path-cost" {
+				r.warn(e.Key.Pos.Line, "%s: %s: 0 is as if it were not said", l.id, name)
+				continue
+			}
 			to.add(key, e.Key.Scalar()+" "+cost, e.Key.Pos.Line)
 		}
 	case "ports":
@@ -128,6 +136,10 @@ func (r *reader) value(l *link, to *mentions, key, name, typ string, needs []str
 		value, why := one(typ, needs, v, r.v1)
 		if why != "" {
 			bad("%s", why)
+			return
+		}
+		if typ == "positive" && value == "0" {
+			r.warn(line, "%s: %s: 0 is as if it were not said", l.id, name)
 			return
 		}
 		to.set(key, value, line)
@@ -209,7 +221,7 @@ func one(typ string, needs []string, v *cloudconfig.Value, v1 bool) (value, why 
 				why = "must be true, false or route"
 			}
 		}
-	case "num":
+	case "num", "positive":
 		least, _ := strconv.ParseUint(needs[0], 10, 64)
 		most, _ := strconv.ParseUint(needs[1], 10, 64)
 		n, err := strconv.ParseUint(s, 10, 64)
@@ -231,7 +243,9 @@ func one(typ string, needs []string, v *cloudconfig.Value, v1 bool) (value, why 
 			why = "must be a time, in " + either(typ == "ms", "milliseconds", "seconds") + " where no unit is said"
 		}
 	case "mac":
-		if value = hardware(s); value == "" {
+		if value = hardware(s); value == "" && slices.Contains(needs, s) {
+			value = s
+		} else if value == "" {
 			why = "not a MAC address"
 		}
 	case "addr":

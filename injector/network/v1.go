@@ -352,7 +352,7 @@ func masked(text string, mask *cloudconfig.Value, host bool) (netip.Prefix, stri
 	default:
 		length = 64
 	}
-	if length < 0 {
+	if length < 0 || host && length == 0 {
 		return netip.Prefix{}, strconv.Quote(bits) + " is no netmask"
 	}
 	return netip.PrefixFrom(a, length), ""
