@@ -23,21 +23,27 @@ func readReasons(file string) ([]*reason, error) {
 		return nil, err
 	}
 	var out []*reason
+	open := 0 // the patterns that wait for their reason
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\n")
 		switch {
 		case line == "" || line[0] == '#':
+			if open > 0 {
+				return nil, fmt.Errorf("%s: a pattern without a reason: %s", file, out[len(out)-1].line)
+			}
 		case line[0] == ' ' || line[0] == '\t':
 			if len(out) == 0 {
 				return nil, fmt.Errorf("%s: a reason without a pattern: %s", file, line)
 			}
 			out[len(out)-1].why += strings.TrimSpace(line) + " "
+			open = 0
 		default:
 			p, err := regexp.Compile(line)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", file, err)
 			}
 			out = append(out, &reason{line: line, pattern: p})
+			open++
 		}
 	}
 	// Lines with one reason stand together above it.

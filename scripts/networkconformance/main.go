@@ -34,7 +34,16 @@ func main() {
 	differences := flag.String("differences", "", "the `file` of differences that are none of ours")
 	flag.BoolVar(&c.verbose, "v", false, "print the differences that have a reason, too")
 	only := flag.String("only", "", "compare only the cases with this in their `name`")
+	draws := flag.Int("draw", 0, "compare so many `documents` drawn by chance with netplan, instead of the cases")
+	seed := flag.Uint64("seed", 1, "the first drawn document's `number`")
 	flag.Parse()
+	if *draws > 0 {
+		if err := c.chance(*seed, *draws, *differences); err != nil {
+			fmt.Fprintln(os.Stderr, "networkconformance:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := c.run(*cases, *differences, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "networkconformance:", err)
 		os.Exit(1)
@@ -84,7 +93,7 @@ func (c *comparison) run(dir, differences, only string) error {
 	if err != nil {
 		return err
 	}
-	compared := map[string]int{}
+	compared := map[string]*tally{}
 	for _, d := range both {
 		for _, renderer := range []string{"netplan", "networkd", "network-manager", "eni", "sysconfig"} {
 			ref := theirs[d.name][renderer]
@@ -93,8 +102,7 @@ func (c *comparison) run(dir, differences, only string) error {
 				continue
 			}
 			ours, _ := render(d, renderer)
-			compared["cloud-init "+renderer]++
-			c.compare("cloud-init "+renderer, d.name, read(renderer, ref.Files), read(renderer, ours))
+			c.compare(compared, "cloud-init "+renderer, d.name, read(renderer, ref.Files), read(renderer, ours))
 		}
 		if err := c.accepted(d); err != nil {
 			c.say("netplan accepts", d.name, "", err.Error())
@@ -114,17 +122,14 @@ func (c *comparison) run(dir, differences, only string) error {
 				continue
 			}
 			ours, _ := render(d, renderer)
-			compared["netplan "+renderer]++
-			c.compare("netplan "+renderer, d.name, read(renderer, ref), read(renderer, ours))
+			c.compare(compared, "netplan "+renderer, d.name, read(renderer, ref), read(renderer, ours))
 		}
 	}
 	refused, err := c.refusals(groups["refused"])
 	if err != nil {
 		return err
 	}
-	for _, k := range slices.Sorted(mapsKeys(compared)) {
-		fmt.Printf("%-28s %4d documents compared\n", k, compared[k])
-	}
+	c.print(compared)
 	fmt.Printf("%-28s %4d documents, each refused by netplan and named with its line by boothook\n", "refused", refused)
 	for _, r := range c.reasons {
 		if r.used == 0 && only == "" {
@@ -181,8 +186,9 @@ func (c *comparison) refusals(docs []document) (int, error) {
 	return n, nil
 }
 
-// say counts a difference, and prints it unless there is a reason.
-func (c *comparison) say(with, name, link, what string) {
+// say counts a difference, and prints it unless there is a reason, which it
+// then says.
+func (c *comparison) say(with, name, link, what string) (reasoned bool) {
 	whole := with + ": " + name + ": " + link + ": " + what
 	for _, r := range c.reasons {
 		if r.pattern.MatchString(whole) {
@@ -190,14 +196,32 @@ func (c *comparison) say(with, name, link, what string) {
 			if c.verbose {
 				fmt.Printf("%s\n    (%s)\n", whole, r.why)
 			}
-			return
+			return true
 		}
 	}
 	c.unexplained++
 	fmt.Println(whole)
+	return false
 }
 
-func (c *comparison) compare(with, name string, theirs, ours links) {
+func (c *comparison) print(tallies map[string]*tally) {
+	for _, k := range slices.Sorted(mapsKeys(tallies)) {
+		t := tallies[k]
+		fmt.Printf("%-28s %4d documents, %4d of them equal; %5d facts equal, %4d different with a reason\n", k, t.documents, t.same, t.equal, t.reasoned)
+	}
+}
+
+// A tally counts what came of one reference.
+type tally struct{ documents, same, equal, reasoned int }
+
+func (c *comparison) compare(tallies map[string]*tally, with, name string, theirs, ours links) {
+	t := tallies[with]
+	if t == nil {
+		t = &tally{}
+		tallies[with] = t
+	}
+	t.documents++
+	same := true
 	all := map[string]bool{}
 	for l := range theirs {
 		all[l] = true
@@ -207,14 +231,26 @@ func (c *comparison) compare(with, name string, theirs, ours links) {
 	}
 	for _, l := range slices.Sorted(mapsKeys(all)) {
 		for _, fact := range slices.Sorted(mapsKeys(theirs[l])) {
-			if !ours[l][fact] {
-				c.say(with, name, l, "only theirs: "+fact)
+			if ours[l][fact] {
+				t.equal++
+				continue
+			}
+			same = false
+			if c.say(with, name, l, "only theirs: "+fact) {
+				t.reasoned++
 			}
 		}
 		for _, fact := range slices.Sorted(mapsKeys(ours[l])) {
-			if !theirs[l][fact] {
-				c.say(with, name, l, "only ours: "+fact)
+			if theirs[l][fact] {
+				continue
+			}
+			same = false
+			if c.say(with, name, l, "only ours: "+fact) {
+				t.reasoned++
 			}
 		}
+	}
+	if same {
+		t.same++
 	}
 }

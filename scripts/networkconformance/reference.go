@@ -71,7 +71,7 @@ func (c *comparison) netplan(text, backend string) (files map[string]string, ref
 	files, err = c.run1(map[string]string{"/etc/netplan/50-cloud-init.yaml": string(body)})
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil, strings.TrimSpace(string(exit.Stderr)), nil
+		return nil, complaint(exit), nil
 	}
 	return files, "", err
 }
@@ -117,7 +117,7 @@ func (c *comparison) generate(files map[string]string) error {
 	_, err := c.run1(files)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return errors.New(strings.TrimSpace(string(exit.Stderr)))
+		return errors.New(complaint(exit))
 	}
 	return err
 }
@@ -126,4 +126,23 @@ func (c *comparison) generate(files map[string]string) error {
 func (c *comparison) accepted(d document) error {
 	files, _ := render(d, "netplan")
 	return c.generate(files)
+}
+
+// complaint is what netplan's generator said at last, in one line, without the
+// text of the document that it quotes.
+func complaint(exit *exec.ExitError) string {
+	var said []string
+	for line := range strings.Lines(string(exit.Stderr)) {
+		line = strings.TrimSpace(line)
+		if i := strings.Index(line, "Error in network definition: "); i >= 0 {
+			line = line[i:]
+		} else if !strings.Contains(line, "ERROR") && !strings.HasPrefix(line, "/tmp") {
+			continue
+		}
+		said = append(said, line)
+	}
+	if len(said) == 0 {
+		return strings.TrimSpace(string(exit.Stderr))
+	}
+	return strings.Join(said, "; ")
 }
