@@ -279,7 +279,9 @@ func interview(ctx context.Context, login vm.Login, ask map[string]string) (map[
 	for name, text := range ask {
 		fmt.Fprintf(&script, "echo '%s%s'\n( %s\n) 2>&1\n", mark, name, text)
 	}
-	script.WriteString(mark + "\n")
+	// A question may fail, and the last one is drawn: ssh fails only if the
+	// interview does.
+	script.WriteString("exit 0\n" + mark + "\n")
 	out, err := login.Run(ctx, script.String())
 	if err != nil {
 		return nil, err

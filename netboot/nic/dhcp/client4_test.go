@@ -167,7 +167,8 @@ func TestServerThatNeverGrants(t *testing.T) {
 				}
 				return honest(kind, n, msg)
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			// The pauses are drawn: three attempts may take over ten seconds.
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			ack, err := tr.Lease(ctx)
 			asked := map[string]int{}
