@@ -85,7 +85,7 @@ test-inits: setup ## boots of systemd, sysvinit, OpenRC and runit with the same 
 test-faults: setup ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest
 
-bench: setup ## the agent beside a shell script and ignition (long, root)
+bench: setup ## the agent beside a shell script and ignition, and how its time grows (long, root)
 	scripts/bench
 
 test-matrix: setup build ## bake and boot the initrds of every generator (long)

@@ -74,61 +74,124 @@ func Groups(text []byte) []plan.GroupEntry {
 	return groups
 }
 
-// User returns the passwd entry of that name.
-func (f *Files) User(name string) (plan.PasswdEntry, bool) {
-	for _, u := range Users(f.Passwd) {
-		if u.Name == name {
-			return u, true
-		}
-	}
-	return plan.PasswdEntry{}, false
+// A Book holds the account files of a root for a row of edits: an edit costs
+// no more where there are many accounts.
+type Book struct {
+	passwd, shadow, group, gshadow *table
+	subUID, subGID                 *subTable
+	// undo takes back the last edit, step by step.
+	undo []func()
 }
 
-// LookupGroup returns the group entry of that name.
-func (f *Files) LookupGroup(name string) (plan.GroupEntry, bool) {
-	for _, g := range Groups(f.Group) {
-		if g.Name == name {
-			return g, true
-		}
+// NewBook opens account files. Those that are nil are not there, and stay so
+// but for passwd and group.
+func NewBook(f Files) *Book {
+	return &Book{
+		passwd: newTable(f.Passwd, passwdFields, 2, 3), shadow: newTable(f.Shadow, shadowLeast),
+		group: newTable(f.Group, groupFields, 2), gshadow: newTable(f.GShadow, groupFields),
+		subUID: newSubTable(f.SubUID), subGID: newSubTable(f.SubGID),
 	}
-	return plan.GroupEntry{}, false
+}
+
+func (b *Book) tables() [6]*table {
+	return [6]*table{b.passwd, b.shadow, b.group, b.gshadow, b.subUID.table, b.subGID.table}
+}
+
+// Files are the texts as the edits leave them.
+func (b *Book) Files() Files {
+	return Files{Passwd: b.passwd.bytes(), Shadow: b.shadow.bytes(), Group: b.group.bytes(), GShadow: b.gshadow.bytes(),
+		SubUID: b.subUID.bytes(), SubGID: b.subGID.bytes()}
+}
+
+// Changed says which texts the last edit has changed, in the order of Files.
+func (b *Book) Changed() [6]bool {
+	var changed [6]bool
+	for i, t := range b.tables() {
+		changed[i] = t.edited
+	}
+	return changed
+}
+
+// Undo takes back the last edit.
+func (b *Book) Undo() {
+	for i := len(b.undo) - 1; i >= 0; i-- {
+		b.undo[i]()
+	}
+	b.begin()
+}
+
+// begin forgets what is known of the last edit.
+func (b *Book) begin() {
+	b.undo = nil
+	for _, t := range b.tables() {
+		t.edited = false
+	}
+}
+
+// edit does one edit as a whole or not at all.
+func (b *Book) edit(do func() error) error {
+	b.begin()
+	err := do()
+	if err != nil {
+		b.Undo()
+	}
+	return err
+}
+
+// User returns the passwd entry of that name.
+func (b *Book) User(name string) (plan.PasswdEntry, bool) {
+	l := b.passwd.valid[name]
+	if l == nil {
+		return plan.PasswdEntry{}, false
+	}
+	return Users([]byte(l.text))[0], true
+}
+
+// groupID returns the id of the group of that name.
+func (b *Book) groupID(name string) (int, bool) {
+	l := b.group.valid[name]
+	if l == nil {
+		return 0, false
+	}
+	return b.group.id(strings.Split(l.text, ":"))
 }
 
 // AddUser makes sure that the account a exists and returns its entry and
 // whether it is new. An account that is there keeps its id, home, shell and
 // groups; what is added are further groups, and Hash, Lock and Expire apply.
 // Groups that are missing are made. Day is today, counted from 1970-01-01 as
-// in shadow(5).
-func (f *Files) AddUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, bool, error) {
-	if err := check(a); err != nil {
+// in shadow(5). An error changes nothing.
+func (b *Book) AddUser(a plan.Account, p Policy, day int) (entry plan.PasswdEntry, fresh bool, err error) {
+	err = b.edit(func() error {
+		if err := check(a); err != nil {
+			return err
+		}
+		found := false
+		if entry, found = b.User(a.Name); !found {
+			fresh = true
+			if entry, err = b.newUser(a, p, day); err != nil {
+				return fmt.Errorf("add user %s: %w", a.Name, err)
+			}
+		}
+		for _, g := range a.Groups {
+			if err := b.addGroup(plan.Account{Name: g, Members: []string{a.Name}}, p); err != nil {
+				return fmt.Errorf("add user %s: %w", a.Name, err)
+			}
+		}
+		return b.setPassword(a, p, day)
+	})
+	if err != nil {
 		return plan.PasswdEntry{}, false, err
 	}
-	next := *f
-	entry, found := next.User(a.Name)
-	if !found {
-		var err error
-		if entry, err = next.newUser(a, p, day); err != nil {
-			return plan.PasswdEntry{}, false, fmt.Errorf("add user %s: %w", a.Name, err)
-		}
-	}
-	for _, g := range a.Groups {
-		if err := next.AddGroup(plan.Account{Name: g, Members: []string{a.Name}}, p); err != nil {
-			return plan.PasswdEntry{}, false, fmt.Errorf("add user %s: %w", a.Name, err)
-		}
-	}
-	if err := next.SetPassword(a, p, day); err != nil {
-		return plan.PasswdEntry{}, false, err
-	}
-	*f = next
-	return entry, !found, nil
+	return entry, fresh, nil
 }
 
-func (f *Files) newUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, error) {
-	uid, err := f.pickUID(a, p)
+func (b *Book) newUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, error) {
+	uid, err := b.pickUID(a, p)
 	if err != nil {
 		return plan.PasswdEntry{}, err
 	}
-	gid, err := f.primaryGroup(a, p, uid)
+	gid, err := b.primaryGroup(a, p, uid)
 	if err != nil {
 		return plan.PasswdEntry{}, err
 	}
@@ -140,82 +203,80 @@ func (f *Files) newUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, er
 		e.Shell = p.Shell
 	}
 	password := "x"
-	if f.Shadow == nil {
+	if !b.shadow.exists() {
 		password = "!"
 	}
-	f.Passwd = parse(f.Passwd).add(strings.Join([]string{
-		e.Name, password, strconv.Itoa(e.UID), strconv.Itoa(e.GID), e.Gecos, e.Home, e.Shell}, ":")).bytes()
-	if f.Shadow != nil {
-		t := parse(f.Shadow)
+	b.add(b.passwd, strings.Join([]string{
+		e.Name, password, strconv.Itoa(e.UID), strconv.Itoa(e.GID), e.Gecos, e.Home, e.Shell}, ":"))
+	if b.shadow.exists() {
 		line := fmt.Sprintf("%s:!:%d:%s:%s:%s:%s:%s:", a.Name, day, p.PassMin, p.PassMax, p.PassWarn, a.Inactive, a.ExpireDay)
-		if i := t.find(a.Name, 2); i >= 0 {
-			t[i] = line // the shadow of an account that is gone must not come back to life
+		if l := b.shadow.first[a.Name]; l != nil {
+			b.set(b.shadow, l, line) // the shadow of an account that is gone must not come back to life
 		} else {
-			t = t.add(line)
+			b.add(b.shadow, line)
 		}
-		f.Shadow = t.bytes()
 	}
 	if !a.System {
-		f.SubUID = addSubRange(f.SubUID, a.Name, p.SubUID)
-		f.SubGID = addSubRange(f.SubGID, a.Name, p.SubGID)
+		b.addSubRange(b.subUID, a.Name, p.SubUID)
+		b.addSubRange(b.subGID, a.Name, p.SubGID)
 	}
 	return e, nil
 }
 
 // AddGroup makes sure that the group a.Name exists, with a.UID as its id if
-// that is given, and that a.Members belong to it.
-func (f *Files) AddGroup(a plan.Account, p Policy) error {
+// that is given, and that a.Members belong to it. An error changes nothing.
+func (b *Book) AddGroup(a plan.Account, p Policy) error {
+	return b.edit(func() error { return b.addGroup(a, p) })
+}
+
+func (b *Book) addGroup(a plan.Account, p Policy) error {
 	if err := check(a); err != nil {
 		return err
 	}
-	if _, found := f.LookupGroup(a.Name); !found {
-		gid, err := f.pickGID(a.UID, a.System, p)
+	if _, found := b.groupID(a.Name); !found {
+		gid, err := b.pickGID(a.UID, a.System, p)
 		if err != nil {
 			return fmt.Errorf("add group %s: %w", a.Name, err)
 		}
-		f.addGroupLine(a.Name, gid)
+		b.add(b.group, fmt.Sprintf("%s:x:%d:", a.Name, gid))
+		if b.gshadow.exists() && b.gshadow.first[a.Name] == nil {
+			b.add(b.gshadow, a.Name+":!::")
+		}
 	}
 	for _, m := range a.Members {
-		f.Group = addMember(f.Group, a.Name, m)
-		if f.GShadow != nil {
-			f.GShadow = addMember(f.GShadow, a.Name, m)
+		b.addMember(b.group, a.Name, m)
+		if b.gshadow.exists() {
+			b.addMember(b.gshadow, a.Name, m)
 		}
 	}
 	return nil
 }
 
-func (f *Files) addGroupLine(name string, gid int) {
-	f.Group = parse(f.Group).add(fmt.Sprintf("%s:x:%d:", name, gid)).bytes()
-	if f.GShadow == nil {
-		return
-	}
-	if t := parse(f.GShadow); t.find(name, groupFields) < 0 {
-		f.GShadow = t.add(name + ":!::").bytes()
-	}
-}
-
 // SetPassword sets what a says of the password of the account a.Name: its
 // hash, whether it is locked, whether it is expired. In a root without a
 // shadow file the hash goes into passwd. A hash that is already there leaves
-// the date of the last change alone.
-func (f *Files) SetPassword(a plan.Account, p Policy, day int) error {
+// the date of the last change alone. An error changes nothing.
+func (b *Book) SetPassword(a plan.Account, p Policy, day int) error {
+	return b.edit(func() error { return b.setPassword(a, p, day) })
+}
+
+func (b *Book) setPassword(a plan.Account, p Policy, day int) error {
 	if err := check(a); err != nil {
 		return err
 	}
-	if _, found := f.User(a.Name); !found {
+	if b.passwd.valid[a.Name] == nil {
 		return fmt.Errorf("set password of %s: %w", a.Name, ErrUnknown)
 	}
-	text, fields, least := &f.Shadow, shadowFields, 2 // a short shadow line is filled up
-	if f.Shadow == nil {
-		text, fields, least = &f.Passwd, passwdFields, passwdFields
+	t, fields, shadow := b.shadow, shadowFields, b.shadow.exists()
+	if !shadow {
+		t, fields = b.passwd, passwdFields
 	}
-	t := parse(*text)
-	i := t.find(a.Name, least)
-	if i < 0 {
-		t = t.add(fmt.Sprintf("%s:!:%d:%s:%s:%s:::", a.Name, day, p.PassMin, p.PassMax, p.PassWarn))
-		i = t.find(a.Name, least)
+	l := t.first[a.Name]
+	if l == nil {
+		b.add(t, fmt.Sprintf("%s:!:%d:%s:%s:%s:::", a.Name, day, p.PassMin, p.PassMax, p.PassWarn))
+		l = t.first[a.Name]
 	}
-	col := strings.Split(t[i], ":")
+	col := strings.Split(l.text, ":")
 	for len(col) < fields {
 		col = append(col, "")
 	}
@@ -228,33 +289,27 @@ func (f *Files) SetPassword(a plan.Account, p Policy, day int) error {
 	}
 	if hash != col[1] {
 		col[1] = hash
-		if f.Shadow != nil {
+		if shadow {
 			col[2] = strconv.Itoa(day)
 		}
 	}
-	if a.Expire && f.Shadow != nil {
+	if a.Expire && shadow {
 		col[2] = "0"
 	}
-	t[i] = strings.Join(col, ":")
-	*text = t.bytes()
-	if f.Shadow != nil {
-		f.pointToShadow(a.Name)
+	b.set(t, l, strings.Join(col, ":"))
+	if shadow {
+		b.pointToShadow(a.Name)
 	}
 	return nil
 }
 
 // pointToShadow makes the passwd line say that the hash is in the shadow
 // file; with an empty field there, login would ask for no password at all.
-func (f *Files) pointToShadow(name string) {
-	t := parse(f.Passwd)
-	i := t.find(name, passwdFields)
-	col := strings.Split(t[i], ":")
-	if col[1] == "x" {
-		return
-	}
+func (b *Book) pointToShadow(name string) {
+	l := b.passwd.first[name]
+	col := strings.Split(l.text, ":")
 	col[1] = "x"
-	t[i] = strings.Join(col, ":")
-	f.Passwd = t.bytes()
+	b.set(b.passwd, l, strings.Join(col, ":"))
 }
 
 // AddKeys returns an authorized_keys text with those lines of keys added that

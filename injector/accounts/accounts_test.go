@@ -98,7 +98,7 @@ func TestAddUser(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := sample()
-			_, _, err := f.AddUser(c.account, policy, today)
+			_, _, err := f.book().AddUser(c.account, policy, today)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("error %v, want %v", err, c.err)
 			}
@@ -109,7 +109,7 @@ func TestAddUser(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			once := f
-			if _, _, err := f.AddUser(c.account, policy, today+1); err == nil {
+			if _, _, err := f.book().AddUser(c.account, policy, today+1); err == nil {
 				if diff := cmp.Diff(map[string][]string{}, edits(once, f)); diff != "" {
 					t.Errorf("the second time changed:\n%s", diff)
 				}
@@ -122,7 +122,7 @@ func TestAddUser(t *testing.T) {
 // nothing comes after the lines of NIS.
 func TestKeepsWhatItDoesNotKnow(t *testing.T) {
 	f := sample()
-	if _, _, err := f.AddUser(plan.Account{Name: "alice"}, ParsePolicy(nil, nil), today); err != nil {
+	if _, _, err := f.book().AddUser(plan.Account{Name: "alice"}, ParsePolicy(nil, nil), today); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.Replace(string(sample().Passwd), "+:", "alice:x:1001:1001::/home/alice:/bin/sh\n+:", 1)
@@ -135,7 +135,7 @@ func TestSetPassword(t *testing.T) {
 	policy := ParsePolicy(nil, nil)
 	f := Files{Passwd: []byte("a::1:1::/:/bin/sh\nb:*:2:2::/:/bin/sh\n"), Shadow: []byte("b:*:1::::::\n")}
 	for _, a := range []plan.Account{{Name: "a", Hash: "$6$a"}, {Name: "b", Hash: "$6$b"}} {
-		if err := f.SetPassword(a, policy, today); err != nil {
+		if err := f.book().SetPassword(a, policy, today); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -146,13 +146,13 @@ func TestSetPassword(t *testing.T) {
 		t.Errorf("shadow %q, want %q", got, want)
 	}
 	plain := Files{Passwd: []byte("a::1:1::/:/bin/sh\n")}
-	if err := plain.SetPassword(plan.Account{Name: "a", Hash: "$6$a"}, policy, today); err != nil {
+	if err := plain.book().SetPassword(plan.Account{Name: "a", Hash: "$6$a"}, policy, today); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := string(plain.Passwd), "a:$6$a:1:1::/:/bin/sh\n"; got != want {
 		t.Errorf("passwd without shadow %q, want %q", got, want)
 	}
-	if err := f.SetPassword(plan.Account{Name: "zoe", Hash: "x"}, policy, today); !errors.Is(err, ErrUnknown) {
+	if err := f.book().SetPassword(plan.Account{Name: "zoe", Hash: "x"}, policy, today); !errors.Is(err, ErrUnknown) {
 		t.Errorf("unknown account: %v", err)
 	}
 }
@@ -163,7 +163,7 @@ func TestParsePolicy(t *testing.T) {
 	f := sample()
 	for range 2 {
 		name := []string{"x", "y"}[len(Users(f.Passwd))-2]
-		if _, _, err := f.AddUser(plan.Account{Name: name}, p, today); err != nil {
+		if _, _, err := f.book().AddUser(plan.Account{Name: name}, p, today); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,7 +173,7 @@ func TestParsePolicy(t *testing.T) {
 	if p.HomeMode != 0o700 || p.GID.Min != 1000 || p.PassMax != "90" || ParsePolicy([]byte("UMASK 027\n"), nil).HomeMode != 0o750 {
 		t.Errorf("policy %+v", p)
 	}
-	if _, _, err := f.AddUser(plan.Account{Name: "z"}, p, today); !errors.Is(err, ErrNoID) {
+	if _, _, err := f.book().AddUser(plan.Account{Name: "z"}, p, today); !errors.Is(err, ErrNoID) {
 		t.Errorf("full range: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func FuzzAddUser(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, gecos, passwd, group string) {
 		files := Files{Passwd: []byte(passwd), Group: []byte(group)}
 		before := parse(files.Passwd)
-		_, fresh, err := files.AddUser(plan.Account{Name: name, Gecos: gecos, Groups: []string{"wheel"}}, ParsePolicy(nil, nil), today)
+		_, fresh, err := files.book().AddUser(plan.Account{Name: name, Gecos: gecos, Groups: []string{"wheel"}}, ParsePolicy(nil, nil), today)
 		if err != nil {
 			return
 		}
@@ -213,15 +213,90 @@ func FuzzAddUser(f *testing.F) {
 				t.Fatalf("line %q is gone", line)
 			}
 		}
-		if _, found := files.User(name); !found {
+		if _, found := files.book().User(name); !found {
 			t.Fatalf("%q was not added", name)
 		}
 		again := files
-		if _, fresh, err := again.AddUser(plan.Account{Name: name, Groups: []string{"wheel"}}, ParsePolicy(nil, nil), today); err != nil || fresh {
+		if _, fresh, err := again.book().AddUser(plan.Account{Name: name, Groups: []string{"wheel"}}, ParsePolicy(nil, nil), today); err != nil || fresh {
 			t.Fatalf("again: %v, fresh %v", err, fresh)
 		}
 		if diff := cmp.Diff(map[string][]string{}, edits(files, again)); diff != "" {
 			t.Fatalf("again:\n%s", diff)
 		}
 	})
+}
+
+// book opens f for one edit, which is written back.
+func (f *Files) book() editor { return editor{NewBook(*f), f} }
+
+type editor struct {
+	*Book
+	files *Files
+}
+
+func (e editor) AddUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, bool, error) {
+	defer func() { *e.files = e.Files() }()
+	return e.Book.AddUser(a, p, day)
+}
+
+func (e editor) SetPassword(a plan.Account, p Policy, day int) error {
+	defer func() { *e.files = e.Files() }()
+	return e.Book.SetPassword(a, p, day)
+}
+
+// A row of edits on one book comes to what it comes to on a new book each, and
+// what is undone was not there.
+func FuzzRow(f *testing.F) {
+	s := sample()
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, string(s.Passwd), string(s.Shadow), string(s.Group), string(s.GShadow), string(s.SubUID))
+	f.Add([]byte{12, 30, 7, 7}, "a:x:59999:1::/:\na:x:b:1:::\n", "a:", "a:x:1:\nb:x:y:\n", "+a:::", "b:1:2:3\na:1:x\n")
+	f.Fuzz(func(t *testing.T, edits []byte, passwd, shadow, group, gshadow, subuid string) {
+		files := Files{Passwd: []byte(passwd), Shadow: []byte(shadow), Group: []byte(group), GShadow: []byte(gshadow), SubUID: []byte(subuid)}
+		if shadow == "" {
+			files.Shadow, files.GShadow = nil, nil
+		}
+		row := NewBook(files)
+		p := ParsePolicy([]byte("UID_MAX 1003\nGID_MAX 1003\nSYS_UID_MIN 997\nSYS_GID_MIN 997\n"), nil)
+		for i, e := range edits[:min(len(edits), 40)] {
+			do := func(b *Book) error {
+				a := plan.Account{Name: string(rune('a' + e%5)), System: e&32 != 0, Lock: e&64 != 0}
+				switch e / 5 % 5 {
+				case 0, 1:
+					a.Groups = []string{string(rune('c' + e%7)), "g"}
+					if e&16 != 0 {
+						a.UID, a.PrimaryGroup = id(1000+int(e%6)), "b"
+					}
+					_, _, err := b.AddUser(a, p, today)
+					return err
+				case 2:
+					a.Members = []string{"a", string(rune('a' + e%3))}
+					return b.AddGroup(a, p)
+				case 3:
+					a.Groups = []string{"b", "not a name"}
+					_, _, err := b.AddUser(a, p, today)
+					return err
+				}
+				a.Hash = "$6$" + string(rune('a'+e%4))
+				return b.SetPassword(a, p, today+i)
+			}
+			one := NewBook(row.Files())
+			before := one.Files()
+			err, err2 := do(row), do(one)
+			if (err == nil) != (err2 == nil) {
+				t.Fatalf("edit %d: %v in a row, %v alone", i, err, err2)
+			}
+			want := one.Files()
+			if e&128 != 0 || err != nil {
+				row.Undo()
+				want = before
+			}
+			if diff := cmp.Diff(texts(want), texts(row.Files())); diff != "" {
+				t.Fatalf("edit %d (-alone +in a row):\n%s", i, diff)
+			}
+		}
+	})
+}
+
+func texts(f Files) []string {
+	return []string{string(f.Passwd), string(f.Shadow), string(f.Group), string(f.GShadow), string(f.SubUID), string(f.SubGID)}
 }

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,49 +91,24 @@ func homeMode(mode, umask string) uint32 {
 	return 0o755
 }
 
-func (f *Files) pickUID(a plan.Account, p Policy) (int, error) {
-	used := map[int]bool{}
-	for _, u := range Users(f.Passwd) {
-		used[u.UID] = true
-	}
-	if a.UID != nil {
-		return claim(*a.UID, used)
-	}
-	if a.System {
-		return highest(p.SysUID, used)
-	}
-	return next(p.UID, used)
+func (b *Book) pickUID(a plan.Account, p Policy) (int, error) {
+	return b.passwd.used.pick(a.UID, a.System, p.UID, p.SysUID)
 }
 
-func (f *Files) pickGID(want *int, system bool, p Policy) (int, error) {
-	used := f.usedGIDs()
-	if want != nil {
-		return claim(*want, used)
-	}
-	if system {
-		return highest(p.SysGID, used)
-	}
-	return next(p.GID, used)
-}
-
-func (f *Files) usedGIDs() map[int]bool {
-	used := map[int]bool{}
-	for _, g := range Groups(f.Group) {
-		used[g.GID] = true
-	}
-	return used
+func (b *Book) pickGID(want *int, system bool, p Policy) (int, error) {
+	return b.group.used.pick(want, system, p.GID, p.SysGID)
 }
 
 // primaryGroup gives the id of the group that a new account belongs to: the
 // one that is asked for, or one of the account's own name, by preference with
 // the account's own number, as useradd does.
-func (f *Files) primaryGroup(a plan.Account, p Policy, uid int) (int, error) {
+func (b *Book) primaryGroup(a plan.Account, p Policy, uid int) (int, error) {
 	name := a.PrimaryGroup
 	if name == "" && !p.UserGroups {
 		name = "users"
 	}
 	if gid, err := strconv.Atoi(name); err == nil {
-		if !f.usedGIDs()[gid] {
+		if !b.group.used.has(gid) {
 			return 0, fmt.Errorf("primary group %s: %w", name, ErrUnknown)
 		}
 		return gid, nil
@@ -140,55 +116,113 @@ func (f *Files) primaryGroup(a plan.Account, p Policy, uid int) (int, error) {
 	if name == "" {
 		name = a.Name
 	}
-	if g, found := f.LookupGroup(name); found {
-		return g.GID, nil
+	if gid, found := b.groupID(name); found {
+		return gid, nil
 	}
 	group := plan.Account{Name: name, System: a.System}
-	if name == a.Name && !f.usedGIDs()[uid] {
+	if name == a.Name && !b.group.used.has(uid) {
 		group.UID = &uid
 	}
-	if err := f.AddGroup(group, p); err != nil {
+	if err := b.addGroup(group, p); err != nil {
 		return 0, err
 	}
-	g, _ := f.LookupGroup(name)
-	return g.GID, nil
+	gid, _ := b.groupID(name)
+	return gid, nil
 }
 
-func claim(id int, used map[int]bool) (int, error) {
-	if id < 0 || id > maxID {
-		return 0, fmt.Errorf("id %d: %w", id, ErrInvalid)
+// ids are the ids that are in use in one file.
+type ids struct {
+	used map[int]int
+	// marks remember where the last search has ended, so that a row of them
+	// goes through a range once.
+	marks []mark
+}
+
+// A mark is where the search of a range ended.
+type mark struct {
+	Range
+	kind searchKind
+	at   int
+}
+
+type searchKind byte
+
+const (
+	nextID    searchKind = iota // the one after the highest
+	lowestID                    // the lowest free one
+	highestID                   // the highest free one
+)
+
+func (s *ids) has(id int) bool { return s.used[id] > 0 }
+
+// add counts an id. What was added last must be undone first.
+func (s *ids) add(id int) (undo func()) {
+	marks := slices.Clone(s.marks)
+	s.used[id]++
+	for i := range s.marks {
+		if m := &s.marks[i]; m.kind == nextID && id >= m.at && id <= m.Max {
+			m.at = id + 1
+		}
 	}
-	if used[id] {
-		return 0, fmt.Errorf("id %d: %w", id, ErrTaken)
+	return func() {
+		s.used[id]--
+		s.marks = marks
 	}
-	return id, nil
+}
+
+// mark is where the last search of that kind ended, or from.
+func (s *ids) mark(r Range, kind searchKind, from int) (m *mark, known bool) {
+	for i := range s.marks {
+		if m := &s.marks[i]; m.Range == r && m.kind == kind {
+			return m, true
+		}
+	}
+	s.marks = append(s.marks, mark{r, kind, from})
+	return &s.marks[len(s.marks)-1], false
+}
+
+// pick gives the id that is wanted, or a free one of the range that the kind
+// of account has.
+func (s *ids) pick(want *int, system bool, r, sys Range) (int, error) {
+	switch {
+	case want == nil && system:
+		return s.highest(sys)
+	case want == nil:
+		return s.next(r)
+	case *want < 0 || *want > maxID:
+		return 0, fmt.Errorf("id %d: %w", *want, ErrInvalid)
+	case s.has(*want):
+		return 0, fmt.Errorf("id %d: %w", *want, ErrTaken)
+	}
+	return *want, nil
 }
 
 // next is the id after the highest one in use, so that ids of accounts that
 // are gone are not given out again while others are left.
-func next(r Range, used map[int]bool) (int, error) {
-	id := r.Min
-	for u := range used {
-		if u >= id && u <= r.Max {
-			id = u + 1
+func (s *ids) next(r Range) (int, error) {
+	m, known := s.mark(r, nextID, r.Min)
+	if !known {
+		for u, n := range s.used {
+			if n > 0 && u >= m.at && u <= r.Max {
+				m.at = u + 1
+			}
 		}
 	}
-	if id <= r.Max {
-		return id, nil
+	if m.at <= r.Max {
+		return m.at, nil
 	}
-	for id = r.Min; id <= r.Max; id++ {
-		if !used[id] {
-			return id, nil
-		}
-	}
-	return 0, fmt.Errorf("%d to %d: %w", r.Min, r.Max, ErrNoID)
+	return s.search(r, lowestID, r.Min, 1)
 }
 
 // highest is the highest free id, as system accounts are numbered.
-func highest(r Range, used map[int]bool) (int, error) {
-	for id := r.Max; id >= r.Min; id-- {
-		if !used[id] {
-			return id, nil
+func (s *ids) highest(r Range) (int, error) { return s.search(r, highestID, r.Max, -1) }
+
+// search is the first free id of a range from there on.
+func (s *ids) search(r Range, kind searchKind, from, step int) (int, error) {
+	m, _ := s.mark(r, kind, from)
+	for ; m.at >= r.Min && m.at <= r.Max; m.at += step {
+		if !s.has(m.at) {
+			return m.at, nil
 		}
 	}
 	return 0, fmt.Errorf("%d to %d: %w", r.Min, r.Max, ErrNoID)
@@ -196,25 +230,39 @@ func highest(r Range, used map[int]bool) (int, error) {
 
 // addSubRange gives an account subordinate ids after those given out already.
 // A root without the file has no use for them; nor is a full range an error.
-func addSubRange(text []byte, name string, r SubRange) []byte {
-	t := parse(text)
-	if text == nil || r.Count <= 0 || t.find(name, 3) >= 0 {
-		return text
+func (b *Book) addSubRange(t *subTable, name string, r SubRange) {
+	if !t.exists() || r.Count <= 0 || t.first[name] != nil {
+		return
 	}
-	start := r.Min
-	for _, line := range t {
-		f := strings.Split(line, ":")
-		if len(f) != 3 {
+	start := max(r.Min, t.end)
+	if start+r.Count-1 > r.Max {
+		return
+	}
+	end := t.end
+	b.add(t.table, fmt.Sprintf("%s:%d:%d", name, start, r.Count))
+	t.end = start + r.Count
+	b.undo = append(b.undo, func() { t.end = end })
+}
+
+// A subTable is subuid(5) or subgid(5), of which end is the first id after
+// those that are given out.
+type subTable struct {
+	*table
+	end int
+}
+
+func newSubTable(text []byte) *subTable {
+	t := &subTable{table: newTable(text, subFields)}
+	for _, l := range parse(text) {
+		f := strings.Split(l, ":")
+		if len(f) != subFields {
 			continue
 		}
 		first, err1 := strconv.Atoi(f[1])
 		count, err2 := strconv.Atoi(f[2])
 		if err1 == nil && err2 == nil && first >= 0 && count > 0 && count <= maxID && first <= maxID {
-			start = max(start, first+count)
+			t.end = max(t.end, first+count)
 		}
 	}
-	if start+r.Count-1 > r.Max {
-		return text
-	}
-	return t.add(fmt.Sprintf("%s:%d:%d", name, start, r.Count)).bytes()
+	return t
 }

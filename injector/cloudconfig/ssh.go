@@ -67,6 +67,7 @@ func (b *builder) redirection(disabled string) string {
 // authorize plans lines for an authorized_keys file, each once, in order.
 func (b *builder) authorize(user string, keys []string, prefix string, why plan.Why) {
 	var lines []string
+	have := map[string]bool{}
 	for _, key := range keys {
 		for line := range strings.Lines(key) {
 			line = strings.TrimSpace(line)
@@ -76,7 +77,8 @@ func (b *builder) authorize(user string, keys []string, prefix string, why plan.
 			if prefix != "" {
 				line = prefix + " " + line
 			}
-			if !slices.Contains(lines, line) {
+			if !have[line] {
+				have[line] = true
 				lines = append(lines, line)
 			}
 		}

@@ -37,28 +37,40 @@ func Normalize(p Plan) (Plan, []instance.Problem) {
 		if key == "" {
 			continue
 		}
-		var kept []int
-		for _, k := range on[key] {
-			earlier := &p.Steps[k]
-			switch {
-			case drop[i], stands(earlier, s):
-				kept = append(kept, k)
-			case same(earlier, s):
-				drop[i] = true // the earlier one keeps its place in the order
-				kept = append(kept, k)
-			case s.KeepExisting && earlier.Kind != Remove:
-				drop[i] = true
-				problems = append(problems, conflict(s, earlier))
-				kept = append(kept, k)
-			default:
-				drop[k] = true
-				problems = append(problems, conflict(earlier, s))
-			}
+		if s.Append { // nothing that stands there is in its way
+			on[key] = append(on[key], i)
+			continue
 		}
-		if !drop[i] {
-			kept = append(kept, i)
+		// A row of steps on one path is removals, then one that puts something
+		// there, then appends to it.
+		row := on[key]
+		n := 0
+		for n < len(row) && p.Steps[row[n]].Kind == Remove {
+			n++
 		}
-		on[key] = kept
+		first := (*Step)(nil)
+		if n < len(row) {
+			first = &p.Steps[row[n]]
+		}
+		switch {
+		case first != nil && s.KeepExisting:
+			problems = append(problems, conflict(s, first))
+			drop[i] = true
+			continue
+		case first != nil && same(first, s):
+			drop[i] = true // the earlier one keeps its place in the order
+			continue
+		}
+		for _, k := range row[n:] {
+			drop[k] = true
+			problems = append(problems, conflict(&p.Steps[k], s))
+		}
+		if s.Kind == Remove && n > 0 {
+			drop[i] = true
+			on[key] = row[:n]
+			continue
+		}
+		on[key] = append(row[:n:n], i)
 	}
 	out := p
 	out.Steps = nil
@@ -79,12 +91,6 @@ func place(s *Step) string {
 		return "/etc/hostname"
 	}
 	return ""
-}
-
-// stands says whether a step remains useful when a later one is about the
-// same path.
-func stands(earlier, later *Step) bool {
-	return later.Append || earlier.Kind == Remove && later.Kind != Remove
 }
 
 // same says whether two steps ask for the same.

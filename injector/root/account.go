@@ -18,10 +18,14 @@ const (
 	maxSkelBytes = 16 << 20
 )
 
-// accountFiles are the account files of the tree, and their places.
-type accountFiles struct {
-	text  accounts.Files
+// An accountBook is the account files of the tree, open for editing.
+type accountBook struct {
+	*accounts.Book
 	nodes [6]*node
+	// bodies are the texts as they were read, or made since; there says which
+	// files there are.
+	bodies [6][]byte
+	there  [6]bool
 }
 
 // texts lists the fields of f, in the order of accountPaths.
@@ -33,55 +37,100 @@ func accountPaths() [6]string {
 	return [6]string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"}
 }
 
-// accountFiles reads them as the steps so far leave them. A file that is
-// absent is nil, an empty one is not.
-func (c *composer) accountFiles() (accountFiles, error) {
-	var f accountFiles
-	for i, text := range texts(&f.text) {
-		n, err := c.tree.walk(accountPaths()[i], true)
+// accounts opens the account files as the steps so far leave them. A file
+// that is absent is nil, an empty one is not.
+func (c *composer) accounts() (*accountBook, error) {
+	b := &accountBook{}
+	same := c.book != nil
+	for i, path := range accountPaths() {
+		n, err := c.tree.walk(path, true)
 		if err != nil {
-			return f, err
+			return nil, err
 		}
-		f.nodes[i] = n
-		body, err := c.tree.text(n)
+		b.nodes[i] = n
+		same = same && c.book.holds(i, n)
+	}
+	if same {
+		return c.book, nil
+	}
+	c.book.catchUp() // a link to one of its files may lead elsewhere now
+	c.book = nil
+	var files accounts.Files
+	for i, text := range texts(&files) {
+		body, err := c.tree.text(b.nodes[i])
 		if err != nil {
-			return f, err
+			return nil, err
 		}
-		if n.want.kind == regular {
+		b.bodies[i], b.there[i] = body, b.nodes[i].want.kind == regular
+		if b.there[i] {
 			*text = append([]byte{}, body...)
 		}
 	}
-	return f, nil
+	b.Book = accounts.NewBook(files)
+	c.book = b
+	return b, nil
+}
+
+// catchUp makes the texts that were put off. There may be no book.
+func (b *accountBook) catchUp() {
+	if b == nil {
+		return
+	}
+	for _, n := range b.nodes {
+		n.catchUp()
+	}
+}
+
+// holds says whether the ith file still stands at n as the book has it.
+func (b *accountBook) holds(i int, n *node) bool {
+	if n != b.nodes[i] {
+		return false
+	}
+	body := n.want.body
+	if body == nil && n.want.kind == regular {
+		body = n.was.body
+	}
+	old := b.bodies[i]
+	return n.late != nil || len(body) == len(old) && (len(body) == 0 || &body[0] == &old[0]) &&
+		(n.want.kind == regular) == b.there[i] && (n.want.kind == absent) != b.there[i]
+}
+
+// late makes the text of the ith file, once somebody asks for it.
+func (b *accountBook) late(i int) func() []byte {
+	return func() []byte {
+		files := b.Files()
+		b.bodies[i], b.there[i] = *texts(&files)[i], true
+		return b.bodies[i]
+	}
 }
 
 // account does the steps that are about accounts.
 func (c *composer) account(i int, s *plan.Step) error {
-	files, err := c.accountFiles()
+	book, err := c.accounts()
 	if err != nil {
 		return err
 	}
 	if s.Kind == plan.AuthorizedKeys {
-		return c.authorizedKeys(i, s, files)
+		return c.authorizedKeys(i, s, book)
 	}
 	policy, err := c.policy()
 	if err != nil {
 		return err
 	}
-	next := files.text
 	var entry plan.PasswdEntry
 	fresh := false
 	switch s.Kind {
 	case plan.User:
-		entry, fresh, err = next.AddUser(*s.Account, policy, c.today())
+		entry, fresh, err = book.AddUser(*s.Account, policy, c.today())
 	case plan.Group:
-		err = next.AddGroup(*s.Account, policy)
+		err = book.AddGroup(*s.Account, policy)
 	case plan.Password:
-		err = next.SetPassword(*s.Account, policy, c.today())
+		err = book.SetPassword(*s.Account, policy, c.today())
 	}
 	if err != nil {
 		return err
 	}
-	if err := c.saveAccounts(i, files, next); err != nil {
+	if err := c.saveAccounts(i, book); err != nil {
 		return err
 	}
 	if fresh && !s.Account.NoHome && !s.Account.System {
@@ -113,27 +162,30 @@ func (c *composer) policy() (accounts.Policy, error) {
 	return accounts.ParsePolicy(text[0], text[1]), nil
 }
 
-// saveAccounts puts those texts into the tree that differ. All are checked
-// before the first is set: half an account is worse than none.
-func (c *composer) saveAccounts(i int, files accountFiles, next accounts.Files) error {
-	old, now := texts(&files.text), texts(&next)
-	for k, n := range files.nodes {
-		if !bytes.Equal(*old[k], *now[k]) {
-			if err := c.usable(n); err != nil {
-				return fmt.Errorf("%s: %w", n.path(), err)
-			}
-		}
-	}
-	for k, n := range files.nodes {
-		if bytes.Equal(*old[k], *now[k]) {
+// saveAccounts puts those texts into the tree that the last edit has changed.
+// All are checked before the first is set: half an account is worse than none.
+func (c *composer) saveAccounts(i int, b *accountBook) error {
+	changed := b.Changed()
+	for k, n := range b.nodes {
+		if !changed[k] {
 			continue
 		}
-		want := state{kind: regular, mode: 0o644, body: *now[k]}
+		if err := c.usable(n); err != nil {
+			b.Undo()
+			return fmt.Errorf("%s: %w", n.path(), err)
+		}
+	}
+	for k, n := range b.nodes {
+		if !changed[k] {
+			continue
+		}
+		want := state{kind: regular, mode: 0o644}
 		owner, group := "", ""
 		if n.want.kind == regular {
 			want.mode, want.uid, want.gid, owner, group = n.want.mode, n.want.uid, n.want.gid, n.owner, n.group
 		}
 		c.set(i, n, want, owner, group)
+		n.late = b.late(k)
 		n.secret = k == 1 || k == 3 // the shadow files
 	}
 	return nil
@@ -211,8 +263,8 @@ func (k *skelCopy) copy(from, to *node, depth int) error {
 
 // authorizedKeys adds keys in the home directory of an account, if sshd would
 // then accept them: the way there must be nobody else's, and no link.
-func (c *composer) authorizedKeys(i int, s *plan.Step, files accountFiles) error {
-	e, found := files.text.User(s.Account.Name)
+func (c *composer) authorizedKeys(i int, s *plan.Step, book *accountBook) error {
+	e, found := book.User(s.Account.Name)
 	if !found {
 		return fmt.Errorf("%s: %w", s.Account.Name, accounts.ErrUnknown)
 	}

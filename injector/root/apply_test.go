@@ -319,3 +319,20 @@ func TestLocked(t *testing.T) {
 	unlock()
 	apply(t, other)
 }
+
+// An account file that a link led to keeps what steps have made of it when a
+// later step takes the link away.
+func TestAccountsBehindLink(t *testing.T) {
+	for _, name := range []string{"passwd", "subuid"} { // the latter is empty before
+		r := newRoot(t)
+		must(t, os.Rename(filepath.Join(r.dir, "etc", name), filepath.Join(r.dir, "home", name)))
+		must(t, os.Symlink("/home/"+name, filepath.Join(r.dir, "etc", name)))
+		user := func(name string) plan.Step { return plan.Step{Kind: plan.User, Account: &plan.Account{Name: name}} }
+		apply(t, r, user("alice"), plan.Step{Kind: plan.Remove, Path: "/etc/" + name}, user("bob"))
+		text, err := r.ReadFile("/home/" + name)
+		must(t, err)
+		if !strings.Contains("\n"+string(text), "\nalice:") {
+			t.Errorf("%s has no alice:\n%s", name, text)
+		}
+	}
+}

@@ -37,13 +37,19 @@ type composer struct {
 	begun map[*node]bool
 	// readOnly says that a step was dropped for a read-only file system.
 	readOnly bool
+	// book is the account files as they were opened last, nil before that.
+	book *accountBook
+	// warned are the texts of the warnings about what will be lost.
+	warned map[string]bool
 	// early are the directories that are to be made before anything is staged,
 	// innermost first: those on the way to the journal that are not there yet.
 	// noJournal says why the journal cannot be kept.
 	early     []*node
 	noJournal error
-	// todo is what has to be staged, in order.
-	todo []*node
+	// todo is what has to be staged, in order; lastStep is which step each of
+	// it is of, by path, once that is asked for.
+	todo     []*node
+	lastStep map[string]int
 }
 
 // compose plays p through on a fresh tree.
@@ -51,7 +57,7 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 	c := &composer{
 		tree: newTree(r), plan: p, opts: o,
 		steps: make([]StepResult, len(p.Steps)), touched: make([][]*node, len(p.Steps)),
-		closed: map[*node]error{},
+		closed: map[*node]error{}, warned: map[string]bool{},
 	}
 	defer c.tree.close()
 	if !o.preview {
@@ -77,6 +83,7 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 	if err := c.saveLedger(); err != nil {
 		return nil, err
 	}
+	c.book.catchUp()
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
@@ -182,15 +189,12 @@ func (c *composer) file(i int, s *plan.Step) error {
 	}
 	want := state{kind: regular, mode: s.Mode, body: s.Body}
 	owner, group := s.Owner, s.Group
+	grows := false
 	if s.Append {
 		if err := c.mayCopy(n); err != nil {
 			return err
 		}
-		text, err := c.tree.body(n)
-		if err != nil {
-			return err
-		}
-		if want.body, err = c.appended(i, n.path(), text, s.Body); err != nil {
+		if want.body, grows, err = c.appended(i, n, s.Body); err != nil {
 			return err
 		}
 	}
@@ -205,6 +209,7 @@ func (c *composer) file(i int, s *plan.Step) error {
 	}
 	c.set(i, n, want, owner, group)
 	n.want.size = max(n.want.size, s.Size)
+	n.grows = grows
 	n.secret = n.secret || s.Secret
 	return nil
 }
@@ -229,20 +234,25 @@ func (c *composer) mayCopy(n *node) error {
 	return nil
 }
 
-// appended is text with body at its end, unless this instance appended it
-// before and it is still there.
-func (c *composer) appended(i int, path string, text, body []byte) ([]byte, error) {
+// appended is the text of n with body at its end, unless this instance
+// appended it before and it is still there. Grows is for n.
+func (c *composer) appended(i int, n *node, body []byte) (text []byte, grows bool, err error) {
+	if text, err = c.tree.body(n); err != nil {
+		return nil, false, err
+	}
 	if c.ledger == nil {
-		l, err := c.readLedger()
-		if err != nil {
-			return nil, err
+		if c.ledger, err = c.readLedger(); err != nil {
+			return nil, false, err
 		}
-		c.ledger = l
 	}
-	if c.ledger.seen(i, path, c.plan.InstanceID, body) && bytes.Contains(text, body) {
-		return text, nil
+	path := n.path()
+	switch {
+	case !c.ledger.seen(i, path, c.plan.InstanceID, body), !c.ledger.finds(path, text, body):
+		return n.grown(text, body), true, nil
+	case n.grows:
+		return n.want.body, true, nil
 	}
-	return append(bytes.Clone(text), body...), nil
+	return text, false, nil
 }
 
 func (c *composer) dir(i int, s *plan.Step) error {
@@ -323,7 +333,7 @@ func (c *composer) remove(i int, s *plan.Step) error {
 // set records what step i wants to stand at n, and makes its directories.
 func (c *composer) set(i int, n *node, want state, owner, group string) {
 	want.size = int64(len(want.body))
-	n.want, n.owner, n.group = want, owner, group
+	n.want, n.owner, n.group, n.late, n.grows = want, owner, group, nil, false
 	c.touch(i, n)
 	if want.kind == absent {
 		return
@@ -354,13 +364,18 @@ func (c *composer) target(n *node) error {
 
 // lose says of the steps behind a change that it could not be made.
 func (c *composer) lose(ch change, why error) {
-	for _, n := range c.todo {
-		if n.name == ch.Name && n.parent.path() == ch.Dir {
-			i := n.steps[len(n.steps)-1]
-			c.steps[i] = StepResult{Status: Skipped, Why: why.Error()}
-			c.problems = append(c.problems, c.plan.Steps[i].Problem(ch.path()+": not written, for its directory belongs to somebody who changed it meanwhile or can write no more: "+why.Error()))
+	if c.lastStep == nil {
+		c.lastStep = map[string]int{}
+		for _, n := range c.todo {
+			c.lastStep[n.path()] = n.steps[len(n.steps)-1]
 		}
 	}
+	i, known := c.lastStep[ch.path()]
+	if !known {
+		return
+	}
+	c.steps[i] = StepResult{Status: Skipped, Why: why.Error()}
+	c.problems = append(c.problems, c.plan.Steps[i].Problem(ch.path()+": not written, for its directory belongs to somebody who changed it meanwhile or can write no more: "+why.Error()))
 }
 
 // usable refuses places that are not boothook's to write, or cannot be written.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -407,5 +408,28 @@ func TestHostileFiles(t *testing.T) {
 				t.Fatal("still waiting")
 			}
 		})
+	}
+}
+
+// Paths may be long and many, but not both: each place takes memory.
+func TestTooManyPlaces(t *testing.T) {
+	p := plan.Plan{InstanceID: "i-1"}
+	const depth = 2000
+	n := 2 * maxPlaces / depth
+	for i := range n {
+		p.Steps = append(p.Steps, file("/srv/"+strconv.Itoa(i)+strings.Repeat("/d", depth), "x"))
+	}
+	c, err := openRoot(t, t.TempDir()).compose(context.Background(), p, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := 0
+	for _, s := range c.steps {
+		if s.Status == Written {
+			written++
+		}
+	}
+	if want := maxPlaces / depth; written < want-1 || written > want+1 || len(c.problems) != n-written {
+		t.Errorf("%d of %d are written, with %d problems, want %d", written, n, len(c.problems), want)
 	}
 }

@@ -25,6 +25,10 @@ type ledger struct {
 	// used counts how many entries of a kind the current plan has met, as a
 	// plan may append the same bytes to a file twice.
 	used map[ledgerEntry]int
+	// have counts the entries that there were and are.
+	have map[ledgerEntry]int
+	// ends are where in a file what was looked for last ends.
+	ends map[string]int
 	node *node
 	old  []byte
 	// last is the step that added the last entry.
@@ -47,7 +51,7 @@ func (c *composer) readLedger() (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{Version: 1, used: map[ledgerEntry]int{}, node: n}
+	l := &ledger{Version: 1, used: map[ledgerEntry]int{}, have: map[ledgerEntry]int{}, ends: map[string]int{}, node: n}
 	if l.old, err = c.tree.text(n); err != nil {
 		return nil, err
 	}
@@ -58,6 +62,9 @@ func (c *composer) readLedger() (*ledger, error) {
 		c.problems = append(c.problems, (&plan.Step{Path: ledgerPath}).Problem("damaged, so what was appended before may be appended again"))
 		l.Version, l.Entries = 1, nil
 	}
+	for _, e := range l.Entries {
+		l.have[e]++
+	}
 	return l, nil
 }
 
@@ -66,18 +73,24 @@ func (c *composer) readLedger() (*ledger, error) {
 func (l *ledger) seen(step int, path, instance string, body []byte) bool {
 	e := ledgerEntry{path, instance, len(body), checksum(body)}
 	l.used[e]++
-	n := 0
-	for _, old := range l.Entries {
-		if old == e {
-			n++
-		}
-	}
-	if n >= l.used[e] {
+	if l.have[e] >= l.used[e] {
 		return true
 	}
 	l.Entries = append(l.Entries, e)
+	l.have[e]++
 	l.last = step
 	return false
+}
+
+// finds says whether body is in the text of path. It looks first behind what
+// it has found last: what was appended stands there in order.
+func (l *ledger) finds(path string, text, body []byte) bool {
+	from := min(l.ends[path], len(text))
+	if i := bytes.Index(text[from:], body); i >= 0 {
+		l.ends[path] = from + i + len(body)
+		return true
+	}
+	return bytes.Contains(text[:from], body)
 }
 
 // saveLedger makes the ledger a file of the tree, if it has changed.

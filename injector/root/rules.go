@@ -17,11 +17,11 @@ const (
 // rules writes what an account may do as somebody else. Nobody gets a rule who
 // has no account: whoever were given the name later would have it.
 func (c *composer) rules(i int, s *plan.Step) error {
-	files, err := c.accountFiles()
+	book, err := c.accounts()
 	if err != nil {
 		return err
 	}
-	e, found := files.text.User(s.Account.Name)
+	e, found := book.User(s.Account.Name)
 	if !found {
 		return fmt.Errorf("the rules of %s are not written: %w", s.Account.Name, accounts.ErrUnknown)
 	}
@@ -34,23 +34,29 @@ func (c *composer) rules(i int, s *plan.Step) error {
 	if file.Append && n.want.kind == regular {
 		file.Mode = 0 // as it is
 	}
+	var rules []byte
 	if !c.begun[n] {
-		file.Body = []byte(rulesHeader)
-	} else if file.Body, err = c.tree.text(n); err != nil {
-		return err
-	} else if file.Append {
-		file.Body = nil
+		rules = []byte(rulesHeader)
 	}
-	file.Body = bytes.Clone(file.Body)
 	for line := range bytes.Lines(s.Body) {
 		if s.Kind == plan.Sudo {
-			file.Body = append(file.Body, sudoName(e)+" "...)
+			rules = append(rules, sudoName(e)+" "...)
 		}
-		file.Body = append(file.Body, line...)
+		rules = append(rules, line...)
+	}
+	file.Body = rules
+	more := c.begun[n] && !file.Append
+	if more {
+		text, err := c.tree.text(n)
+		if err != nil {
+			return err
+		}
+		file.Body = n.grown(text, rules)
 	}
 	if err := c.file(i, &file); err != nil {
 		return err
 	}
+	n.grows = n.grows || more
 	if c.begun == nil {
 		c.begun = map[*node]bool{}
 	}

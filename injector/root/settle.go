@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sort"
 	"strconv"
 
@@ -21,18 +20,16 @@ func (c *composer) settle() error {
 	if err != nil {
 		return err
 	}
-	seen := map[*node]bool{}
+	changed := map[*node]bool{}
 	for i := range c.touched {
 		for _, n := range c.touched[i] {
-			if !seen[n] {
-				seen[n] = true
+			if _, seen := changed[n]; !seen {
 				c.own(n, users, groups)
+				if changed[n], err = c.tree.changed(n); err != nil {
+					return err
+				}
 			}
-			changed, err := c.tree.changed(n)
-			if err != nil {
-				return err
-			}
-			if changed {
+			if changed[n] {
 				c.steps[i].Status = Written
 				c.warnOfTmp(i, n)
 			}
@@ -47,12 +44,17 @@ func (c *composer) settle() error {
 // warnOfTmp says what will come of a file in /tmp: systemd mounts a tmpfs
 // there or removes what it finds, and so do the scripts of other systems.
 func (c *composer) warnOfTmp(i int, n *node) {
-	if n.want.kind == absent || n.path() == "/tmp" || !under(n.path(), "/tmp") {
+	top := n
+	for top.parent != c.tree.top {
+		top = top.parent
+	}
+	if n.want.kind == absent || n == top || top.name != "tmp" {
 		return
 	}
 	p := c.plan.Steps[i].Problem("/tmp is emptied when the system starts, so this will most likely be lost; /run and /var/tmp are kept")
 	p.Warning = true
-	if !slices.Contains(c.problems, p) {
+	if text := p.String(); !c.warned[text] {
+		c.warned[text] = true
 		c.problems = append(c.problems, p)
 	}
 }
@@ -61,17 +63,18 @@ func (c *composer) warnOfTmp(i int, n *node) {
 // files cannot be read has none.
 func (c *composer) ids() (users, groups map[string]int, err error) {
 	users, groups = map[string]int{}, map[string]int{}
-	files, err := c.accountFiles()
+	book, err := c.accounts()
 	if err != nil {
 		if fatal(err) {
 			return nil, nil, err
 		}
 		return users, groups, nil
 	}
-	for _, u := range accounts.Users(files.text.Passwd) {
+	files := book.Files()
+	for _, u := range accounts.Users(files.Passwd) {
 		users[u.Name] = u.UID
 	}
-	for _, g := range accounts.Groups(files.text.Group) {
+	for _, g := range accounts.Groups(files.Group) {
 		groups[g.Name] = g.GID
 	}
 	return users, groups, nil

@@ -16,6 +16,7 @@ import (
 var (
 	errName    = errors.New("name too long")
 	errNotDir  = errors.New("path goes through something that is not a directory")
+	errPlaces  = errors.New("the plan is about too many files and directories")
 	errLoop    = errors.New("too many symbolic links")
 	errUnsafe  = errors.New("path goes through a link of another user's")
 	errSwapped = errors.New("changed while boothook was at work")
@@ -53,6 +54,11 @@ type node struct {
 	// since a later step may make the account.
 	owner, group string
 	secret       bool
+	// late, if it is not nil, makes the body of want once somebody asks for it.
+	late func() []byte
+	// grows says that nobody else has the memory of want's body, so that more
+	// can be put at its end.
+	grows bool
 	// steps are the steps that had a hand in want, in order.
 	steps []int
 	// mount, frozen and device are about what is there now: that it is a
@@ -76,7 +82,13 @@ type tree struct {
 	// dir is the directory that was looked into last, and its descriptor.
 	dir *node
 	fd  int
+	// places is how many nodes there are.
+	places int
 }
+
+// maxPlaces is how many files and directories the steps of a plan may be
+// about, those on the way and below /etc/skel included: some 100 MB of memory.
+const maxPlaces = 1 << 18
 
 func newTree(r *Root) *tree {
 	t := &tree{root: r, fd: -1}
@@ -100,13 +112,39 @@ func (t *tree) close() {
 
 // path is the place's own path, without links.
 func (n *node) path() string {
-	if n.parent == n {
+	size := 0
+	for m := n; m.parent != m; m = m.parent {
+		size += len("/") + len(m.name)
+	}
+	if size == 0 {
 		return "/"
 	}
-	if n.parent.parent == n.parent {
-		return "/" + n.name
+	path := make([]byte, size)
+	for m := n; m.parent != m; m = m.parent {
+		size -= len(m.name)
+		copy(path[size:], m.name)
+		size--
+		path[size] = '/'
 	}
-	return n.parent.path() + "/" + n.name
+	return string(path)
+}
+
+// catchUp makes the body of want if that was put off.
+func (n *node) catchUp() {
+	if n.late != nil {
+		n.want.body = n.late()
+		n.want.size, n.late = int64(len(n.want.body)), nil
+	}
+}
+
+// grown is text, which is the body of want, with more at its end. A row of
+// these takes time in proportion to what is added.
+func (n *node) grown(text, more []byte) []byte {
+	if n.grows && len(n.want.body) == len(text) {
+		return append(n.want.body, more...)
+	}
+	body := make([]byte, 0, 2*(len(text)+len(more)))
+	return append(append(body, text...), more...)
 }
 
 // walk finds the place that path leads to; if follow is set, a last link is
@@ -195,6 +233,9 @@ func (t *tree) child(dir *node, name string) (*node, error) {
 	if n := dir.kids[name]; n != nil {
 		return n, nil
 	}
+	if t.places++; t.places > maxPlaces {
+		return nil, errPlaces
+	}
 	n := &node{parent: dir, name: name}
 	if dir.was.kind == folder {
 		if err := t.look(n); err != nil {
@@ -268,11 +309,20 @@ func (t *tree) enter(dir *node) error {
 	if t.dir == dir {
 		return nil
 	}
-	t.close()
-	fd, err := t.root.openPlace(dir.path(), unix.O_PATH|unix.O_DIRECTORY)
-	if err != nil {
-		return err
+	fd, err := -1, error(nil)
+	if t.dir == dir.parent && t.dir != dir && t.fd >= 0 {
+		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+		if fd, err = unix.Openat2(t.fd, dir.name, &how); err != nil {
+			fd = -1 // the whole path says why
+		}
 	}
+	if fd < 0 {
+		if fd, err = t.root.openPlace(dir.path(), unix.O_PATH|unix.O_DIRECTORY); err != nil {
+			t.close()
+			return err
+		}
+	}
+	t.close()
 	t.fd, t.dir = fd, dir
 	return nil
 }
@@ -288,11 +338,12 @@ func (r *Root) openPlace(path string, flags int) (int, error) {
 
 // body gives the content of the file that shall stand at n.
 func (t *tree) body(n *node) ([]byte, error) {
+	n.catchUp()
 	if n.want.kind != regular {
 		return nil, nil
 	}
 	if n.want.body != nil || n.want.size == 0 {
-		return n.want.body, nil
+		return slices.Clip(n.want.body), nil // what is appended to it must not get into n's memory
 	}
 	if n.was.body == nil {
 		if err := t.enter(n.parent); err != nil {
