@@ -21,9 +21,9 @@ AGENTBUILD := CGO_ENABLED=1 $(GO) build -race -tags netgo,osusergo -trimpath -bu
 endif
 ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS := net boot inits powercut faults bench package daemons upstart
+TAGS := net boot inits powercut faults bench package daemons upstart attack
 
-.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart test-network-daemons conformance conformance-network fuzz fuzz-jinja mutate size clean
+.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart test-network-daemons attack conformance conformance-network fuzz fuzz-jinja mutate size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -124,6 +124,9 @@ test-powercut: setup ## cut the power in the middle of an apply, and kill it (lo
 test-upstart: setup ## boot a root of the upstart kit in UPSTART=DIR for each line of docs/jobs.md on ec2-boot-hook (long, root)
 	@test -n "$(UPSTART)" || { echo "make test-upstart: UPSTART=DIR must name the upstart kit, with its mkroot and boot" >&2; exit 2; }
 	BOOTHOOK_UPSTART=$(abspath $(UPSTART)) $(GO) test -count=1 -v -timeout 90m -tags upstart ./scripts/upstarttest
+
+attack: setup ## packets, kills, clocks, full disks and neighbours that lie, drawn by chance (SEED=, long, root)
+	scripts/attack/run $(SEED)
 
 test-roots: setup build ## the same user-data on Debian's init systems and busybox (long, root)
 	scripts/realroots/run

@@ -26,6 +26,8 @@ type wire struct {
 	delay func(frame []byte) time.Duration
 	// lost says which frames get lost on the way; nil: none.
 	lost func(frame []byte) bool
+	// meddle says what comes to the machine in a frame's place; nil: the frame.
+	meddle func(frame []byte) [][]byte
 	// sent counts the frames that came out of the near end.
 	sent int
 }
@@ -90,12 +92,18 @@ func (w *wire) carry(from, to *os.File, out bool) {
 		}
 		w.mu.Lock()
 		delay, lost := w.delay(buf[:n]), w.lost != nil && w.lost(buf[:n])
+		meddle := w.meddle
 		if out {
 			w.sent++
+			meddle = nil
 		}
 		w.mu.Unlock()
 		switch {
 		case lost:
+		case meddle != nil:
+			for _, frame := range meddle(buf[:n]) {
+				to.Write(frame)
+			}
 		case delay == 0:
 			to.Write(buf[:n])
 		default:
