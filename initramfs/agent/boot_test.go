@@ -149,6 +149,9 @@ func TestResults(t *testing.T) {
 			if r.Result != tt.want || tt.problem != "" && len(problems(r, tt.problem)) == 0 || tt.problem == "" && len(r.Problems) > 0 {
 				t.Errorf("result %s, problems %v", r.Result, r.Problems)
 			}
+			if named := tt.want != report.NoPlatform; named != (r.Source == "nocloud") {
+				t.Errorf("the source is %q", r.Source)
+			}
 			if exists(filepath.Join(l.root, "etc/written")) != tt.written {
 				t.Errorf("written: %v", !tt.written)
 			}

@@ -69,6 +69,9 @@ func TestLease(t *testing.T) {
 		if m.Panics() != 0 || !f.logged("eth0: 10.1.0.50/24, gateway 10.1.0.1 (dhcp4)") {
 			t.Errorf("%d panics, log %q", m.Panics(), f.log)
 		}
+		if f.logged("nil") {
+			t.Errorf("what went well is logged as a failure: %q", f.log)
+		}
 		restored(t, m, f, before)
 		if _, more := <-m.Leases(); more {
 			t.Error("leases go on")
