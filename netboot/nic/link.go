@@ -6,9 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"boothook/netboot/nic/dhcp"
 	"boothook/netboot/rtnl"
 
-	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +24,7 @@ type link struct {
 	before *snapshot
 	// reply is what a DHCPv6 server granted, which must be released. It is the
 	// worker's until done is closed.
-	reply *dhcpv6.Message
+	reply *dhcp.Message6
 	// leased says that no lease for IPv4 is awaited: the link has one, another
 	// program's counts, or it is to have none.
 	leased atomic.Bool

@@ -11,7 +11,6 @@ import (
 	"boothook/netboot/nic/dhcp"
 	"boothook/netboot/rtnl"
 
-	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,7 +143,7 @@ func (m *Manager) client6(l *link) (*dhcp.Client6, error) {
 	}
 	return &dhcp.Client6{
 		Conn: conn, Zone: attrs.Name, HW: attrs.Addr, Pace: m.opts.Pace,
-		Check: func(reply *dhcpv6.Message) error {
+		Check: func(reply *dhcp.Message6) error {
 			_, _, err := leaseFromReply(reply)
 			return err
 		},

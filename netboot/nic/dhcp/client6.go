@@ -1,14 +1,12 @@
 package dhcp
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
-
-	"github.com/insomniacslk/dhcp/dhcpv6"
-	"github.com/insomniacslk/dhcp/iana"
 )
 
 // A Client6 asks the DHCPv6 servers of one link for one address, as routers
@@ -24,7 +22,7 @@ type Client6 struct {
 	Pace time.Duration // between messages at first
 	// Check gives an error for a message that grants no address, or one that no
 	// host could use.
-	Check func(*dhcpv6.Message) error
+	Check func(*Message6) error
 	// Panicked is told of each panic on a message that was received; nil: nobody is.
 	Panicked func(cause any)
 
@@ -34,14 +32,14 @@ type Client6 struct {
 // Lease gives the REPLY that grants an address. It tries until there is one or
 // ctx ends; it returns ErrLinkDown if the link went down. A SOLICIT is repeated
 // under the same transaction, so that the answer of a slow server still counts.
-func (c *Client6) Lease(ctx context.Context) (*dhcpv6.Message, error) {
+func (c *Client6) Lease(ctx context.Context) (*Message6, error) {
 	c.start = time.Now()
 	defer c.wire().interrupt(ctx)()
-	solicit := c.message(dhcpv6.MessageTypeSolicit, dhcpv6.WithRapidCommit, dhcpv6.WithIAID(c.iaid()))
+	solicit := c.solicit()
 	for waits := NewBackoff(c.Pace, c.start); ; {
-		solicit.UpdateOption(c.elapsed())
+		solicit.setElapsed(time.Since(c.start))
 		answer, err := c.ask(ctx, solicit, waits.Next(), c.isOffer)
-		if err == nil && answer.MessageType == dhcpv6.MessageTypeAdvertise {
+		if err == nil && answer.kind == advertise6 {
 			answer, err = c.request(ctx, answer)
 		}
 		if err == nil {
@@ -63,46 +61,51 @@ func (c *Client6) Lease(ctx context.Context) (*dhcpv6.Message, error) {
 }
 
 // Release gives the address of a REPLY back; it does not wait for the answer.
-func (c *Client6) Release(reply *dhcpv6.Message) error {
+func (c *Client6) Release(reply *Message6) error {
 	c.start = time.Now()
-	msg := c.message(dhcpv6.MessageTypeRelease,
-		dhcpv6.WithServerID(reply.Options.ServerID()), dhcpv6.WithOption(reply.Options.OneIANA()))
-	_, err := c.Conn.WriteTo(msg.ToBytes(), c.wire().to)
+	_, err := c.Conn.WriteTo(c.messageOn(release6, reply).bytes(), c.wire().to)
 	return err
 }
 
 // isOffer says whether a message gives a usable address: an ADVERTISE, or at
 // once a REPLY, if the server takes the two-message exchange (rapid commit, RFC
 // 8415 §18.2.1).
-func (c *Client6) isOffer(m *dhcpv6.Message) bool {
-	rapid := m.MessageType == dhcpv6.MessageTypeReply && m.GetOneOption(dhcpv6.OptionRapidCommit) != nil
-	return (rapid || m.MessageType == dhcpv6.MessageTypeAdvertise) && c.Check(m) == nil
+func (c *Client6) isOffer(m *Message6) bool {
+	rapid := m.kind == reply6 && m.options.get(rapidCommit6) != nil
+	return (rapid || m.kind == advertise6) && c.Check(m) == nil
 }
 
 // request asks for what was advertised.
-func (c *Client6) request(ctx context.Context, adv *dhcpv6.Message) (*dhcpv6.Message, error) {
-	msg := c.message(dhcpv6.MessageTypeRequest,
-		dhcpv6.WithServerID(adv.Options.ServerID()), dhcpv6.WithOption(adv.Options.OneIANA()))
-	return c.ask(ctx, msg, grantWait, func(m *dhcpv6.Message) bool { return m.MessageType == dhcpv6.MessageTypeReply })
+func (c *Client6) request(ctx context.Context, adv *Message6) (*Message6, error) {
+	return c.ask(ctx, c.messageOn(request6, adv), grantWait, func(m *Message6) bool { return m.kind == reply6 })
 }
 
-// message makes a message with what all of the client's have. Its transaction
-// id does not come from the library, which waits for the kernel's random numbers.
-func (c *Client6) message(kind dhcpv6.MessageType, more ...dhcpv6.Modifier) *dhcpv6.Message {
-	m := &dhcpv6.Message{MessageType: kind}
-	id := rand.Uint32()
-	m.TransactionID = dhcpv6.TransactionID{byte(id >> 16), byte(id >> 8), byte(id)}
-	m.AddOption(dhcpv6.OptClientID(c.duid()))
-	m.AddOption(c.elapsed())
-	m.AddOption(dhcpv6.OptRequestedOption(dhcpv6.OptionDNSRecursiveNameServer, dhcpv6.OptionDomainSearchList))
-	for _, change := range more {
-		change(m)
-	}
+// solicit asks for one address, and for the two-message exchange.
+func (c *Client6) solicit() *Message6 {
+	m := c.message(solicit6)
+	m.options.add(rapidCommit6)
+	iaid := c.iaid()
+	m.options.add(iaNA6, slices.Concat(iaid[:], make([]byte, 8))...) // T1 and T2 are the server's to choose
 	return m
 }
 
-func (c *Client6) duid() dhcpv6.DUID {
-	return &dhcpv6.DUIDLL{HWType: iana.HWTypeEthernet, LinkLayerAddr: c.HW}
+// message makes a message with what all of the client's have.
+func (c *Client6) message(kind uint8) *Message6 {
+	m := newMessage6(kind)
+	m.options.add(clientID6, duid(c.HW)...)
+	m.options.add(elapsed6, 0, 0)
+	m.setElapsed(time.Since(c.start))
+	m.options.add(requested6, 0, byte(dns6), 0, byte(search6))
+	return m
+}
+
+// messageOn makes a message on what a server has said: to that server, about
+// those addresses.
+func (c *Client6) messageOn(kind uint8, said *Message6) *Message6 {
+	m := c.message(kind)
+	m.options.add(serverID6, said.options.get(serverID6)...)
+	m.options.add(iaNA6, said.options.get(iaNA6)...)
+	return m
 }
 
 // iaid identifies the link's address among the client's: the last bytes of the
@@ -112,18 +115,13 @@ func (c *Client6) iaid() (id [4]byte) {
 	return id
 }
 
-// elapsed is the time spent so far, which the protocol counts up to 655 s.
-func (c *Client6) elapsed() dhcpv6.Option {
-	return dhcpv6.OptElapsedTime(min(time.Since(c.start), 10*time.Minute))
-}
-
 // ask sends a message and waits for an answer to it that matches.
-func (c *Client6) ask(ctx context.Context, msg *dhcpv6.Message, wait time.Duration, match func(*dhcpv6.Message) bool) (*dhcpv6.Message, error) {
-	var answer *dhcpv6.Message
-	err := c.wire().ask(ctx, msg.ToBytes(), wait, func(data []byte) bool {
-		m, err := dhcpv6.MessageFromBytes(data)
-		if err != nil || m.TransactionID != msg.TransactionID || m.Options.ServerID() == nil ||
-			m.Options.ClientID() == nil || !c.duid().Equal(m.Options.ClientID()) {
+func (c *Client6) ask(ctx context.Context, msg *Message6, wait time.Duration, match func(*Message6) bool) (*Message6, error) {
+	var answer *Message6
+	err := c.wire().ask(ctx, msg.bytes(), wait, func(data []byte) bool {
+		m, err := ReadMessage6(data)
+		if err != nil || m.id != msg.id || len(m.options.get(serverID6)) < 2 ||
+			!bytes.Equal(m.options.get(clientID6), duid(c.HW)) {
 			return false
 		}
 		answer = m
@@ -136,6 +134,8 @@ func (c *Client6) ask(ctx context.Context, msg *dhcpv6.Message, wait time.Durati
 }
 
 func (c *Client6) wire() *wire {
-	to := &net.UDPAddr{IP: dhcpv6.AllDHCPRelayAgentsAndServers, Port: dhcpv6.DefaultServerPort, Zone: c.Zone}
+	// All_DHCP_Relay_Agents_and_Servers, RFC 8415 §7.1.
+	allServers6 := net.IP{0: 0xff, 1: 2, 13: 1, 15: 2}
+	to := &net.UDPAddr{IP: allServers6, Port: serverPort6, Zone: c.Zone}
 	return &wire{conn: c.Conn, to: to, panicked: c.Panicked}
 }

@@ -20,9 +20,9 @@ import (
 	"os"
 
 	"boothook/netboot/dial"
+	"boothook/netboot/nic/dhcp"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
-	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +42,7 @@ func (Sockets) DHCP4(index int) (net.PacketConn, error) {
 // DHCP6 opens the DHCPv6 client's port on a link. It must be closed.
 func (Sockets) DHCP6(index int, name string) (net.PacketConn, error) {
 	d := dial.Dialer{Index: index, Name: name}
-	conn, err := d.ListenPacket(netip.AddrPortFrom(netip.IPv6Unspecified(), dhcpv6.DefaultClientPort))
+	conn, err := d.ListenPacket(netip.AddrPortFrom(netip.IPv6Unspecified(), dhcp.ClientPort6))
 	if err != nil {
 		return nil, fmt.Errorf("open dhcpv6 socket: %w", err)
 	}
