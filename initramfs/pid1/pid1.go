@@ -66,12 +66,16 @@ type system struct {
 // panic= says what follows.
 func Run(ctx context.Context, env agent.Env) error {
 	s := &system{began: now(), env: &env, log: klog.New(false, nil)}
-	// A handler, which exec removes, keeps the runtime from ending PID 1 at
-	// a signal.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	outliveSignals()
 	err := guarded(func() error { return s.boot(ctx) })
 	s.log.Errorf("cannot boot: %v", err)
 	return err
+}
+
+// outliveSignals makes a handler, which exec removes, and which keeps the
+// runtime from ending PID 1 at a signal.
+func outliveSignals() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 }
 
 // guarded makes a panic an error: PID 1 must not end by one.
