@@ -8,7 +8,12 @@ import (
 	"boothook/injector/plan"
 )
 
-const resolvConf = "/etc/resolv.conf"
+const (
+	resolvConf = "/etc/resolv.conf"
+	// resolvedStub is what systemd-resolved's own resolv.conf names
+	// (systemd-resolved.service(8)).
+	resolvedStub = "nameserver 127.0.0.53"
+)
 
 // included says whether ifupdown reads files in its folder. Where interfaces
 // has no line that says so, the steps add one.
@@ -168,9 +173,14 @@ func (r *reader) missing(facts *plan.Facts) {
 // does not bring them there.
 func (r *reader) resolver(re renderer, facts *plan.Facts) []plan.Step {
 	resolved := has(facts, resolvedProgram, "/usr"+resolvedProgram)
+	if resolved && facts.Exists[resolvConf] && !strings.Contains(facts.Files[resolvConf], resolvedStub) {
+		// A file of the image's: whoever reads it asks past systemd-resolved,
+		// whose own is a link into /run, where nothing is yet.
+		resolved = false
+	}
 	switch re.name {
-	case "networkd":
-		if resolved {
+	case "networkd", "netplan":
+		if resolved || re.name == "netplan" && has(facts, managerProgram) {
 			return nil
 		}
 	case "eni":
@@ -201,8 +211,9 @@ func (r *reader) resolver(re renderer, facts *plan.Facts) []plan.Step {
 			dynamic = l.line
 		}
 	}
-	if dynamic > 0 && re.name == "networkd" {
-		r.warn(dynamic, "DHCP's name servers reach no %s: the root has no systemd-resolved", resolvConf)
+	if dynamic > 0 && (re.name == "networkd" || re.name == "netplan") {
+		why := either(has(facts, resolvedProgram, "/usr"+resolvedProgram), "the root's is a file, not systemd-resolved's link", "the root has no systemd-resolved")
+		r.warn(dynamic, "DHCP's name servers reach no %s: %s", resolvConf, why)
 	}
 	if len(servers)+len(search) == 0 {
 		return nil

@@ -107,6 +107,9 @@ func Plan(top *cloudconfig.Value, facts *plan.Facts, choice string, priority []s
 	var steps []plan.Step
 	if re.name == "netplan" {
 		steps = r.netplan(doc)
+		if len(steps) > 0 && facts != nil {
+			steps = append(steps, r.resolver(re, facts)...)
+		}
 	} else {
 		r.netplanOnly(doc, re)
 		r.fit(re)

@@ -138,18 +138,29 @@ func TestResolver(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		paths []string
+		own   string // resolv.conf as the root has it; empty: none, or a link into /run
 		want  string
 	}{
-		{"networkd with resolved", []string{networkdProgram, resolvedProgram}, ""},
-		{"networkd alone", []string{networkdProgram}, resolvConf},
-		{"ifupdown with resolvconf", []string{"/sbin/ifup", interfacesFile, "/sbin/resolvconf"}, ""},
-		{"ifupdown alone", []string{"/sbin/ifup", interfacesFile}, resolvConf},
-		{"ifupdown with resolved and its hook", []string{"/sbin/ifup", interfacesFile, resolvedProgram, "/etc/network/if-up.d/resolved"}, ""},
-		{"ifupdown with resolved", []string{"/sbin/ifup", interfacesFile, resolvedProgram}, resolvedFile},
-		{"NetworkManager", []string{managerProgram}, ""},
+		{"networkd with resolved", []string{networkdProgram, resolvedProgram}, "", ""},
+		{"networkd with resolved and its static file", []string{networkdProgram, resolvedProgram}, "nameserver 127.0.0.53\n", ""},
+		{"networkd with resolved, which a file of the image's passes by", []string{networkdProgram, resolvedProgram}, "nameserver 192.0.2.1\n", resolvConf},
+		{"ifupdown with resolved, which a file of the image's passes by", []string{"/sbin/ifup", interfacesFile, resolvedProgram}, "nameserver 192.0.2.1\n", resolvConf},
+		{"netplan with resolved", []string{netplanProgram, resolvedProgram}, "", ""},
+		{"netplan with networkd alone", []string{netplanProgram, networkdProgram}, "", resolvConf},
+		{"netplan with NetworkManager", []string{netplanProgram, networkdProgram, managerProgram}, "", ""},
+		{"networkd alone", []string{networkdProgram}, "", resolvConf},
+		{"ifupdown with resolvconf", []string{"/sbin/ifup", interfacesFile, "/sbin/resolvconf"}, "", ""},
+		{"ifupdown alone", []string{"/sbin/ifup", interfacesFile}, "", resolvConf},
+		{"ifupdown with resolved and its hook", []string{"/sbin/ifup", interfacesFile, resolvedProgram, "/etc/network/if-up.d/resolved"}, "", ""},
+		{"ifupdown with resolved", []string{"/sbin/ifup", interfacesFile, resolvedProgram}, "", resolvedFile},
+		{"NetworkManager", []string{managerProgram}, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := planFor(rootWith(nil, c.paths...), oneStatic)
+			files := map[string]string{}
+			if c.own != "" {
+				files[resolvConf] = c.own
+			}
+			r := planFor(rootWith(files, c.paths...), oneStatic)
 			got := ""
 			for _, s := range r.Steps {
 				if s.Path == resolvConf || s.Path == resolvedFile {
