@@ -23,7 +23,7 @@ ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package daemons upstart attack
 
-.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart test-network-daemons attack conformance conformance-network fuzz fuzz-jinja mutate size clean
+.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-network-boots test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart test-network-daemons attack conformance conformance-network fuzz fuzz-jinja mutate size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,9 @@ test-early: setup ## the table of what the first boot obeys, with the boots behi
 
 test-inits: setup ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
 	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots|TestKeep' ./scripts/boottest
+
+test-network-boots: setup ## boots of netplan, networkd and ifupdown, reached from outside by their network-config (long, root)
+	$(GO) test -count=1 -v -timeout 30m -tags boot,inits -run '^TestNetwork' ./scripts/boottest
 
 test-faults: setup ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest

@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	// bootTimeout bounds one boot, all questions to the guest included.
-	bootTimeout = 5 * time.Minute
+	// bootTimeout bounds one boot, all questions to the guest included, on a
+	// machine that has other things to do.
+	bootTimeout = 8 * time.Minute
 	// account is the image's default account.
 	account = "debian"
 	uid     = 1000
@@ -190,6 +191,9 @@ type machine struct {
 	initrd string
 	dmi    vm.DMI
 	words  string
+	// volume and nics are as vm.Machine has them.
+	volume string
+	nics   []string
 	// efiVars is the file of the EFI firmware's variables; "" for a BIOS.
 	efiVars string
 	// key lets the test in, at port. knownHosts, if set, names the host key
@@ -197,6 +201,9 @@ type machine struct {
 	key        vm.Key
 	port       int
 	knownHosts string
+	// reach are connections to the guest that must come about, from an address
+	// of the network to one of the guest's.
+	reach []route
 	// ask are shell scripts for the booted guest, by name.
 	ask map[string]string
 }
@@ -226,7 +233,7 @@ func (w *world) start(ctx context.Context, t *testing.T, m machine) *vm.Guest {
 	}
 	guest, err := vm.Start(ctx, vm.Machine{
 		Network: w.network, Dir: t.TempDir(), Disk: w.disk, Kernel: w.image.kernel, Initrd: m.initrd,
-		EFIVars: m.efiVars, Words: words, DMI: m.dmi, Accel: a, MemoryMB: 768, Probe: []int{22, m.port},
+		Volume: m.volume, NICs: m.nics, EFIVars: m.efiVars, Words: words, DMI: m.dmi, Accel: a, MemoryMB: 768, Probe: []int{22, m.port},
 	})
 	check(t, err)
 	t.Logf("to reproduce: %s", guest.Command)
@@ -259,6 +266,9 @@ func (w *world) boot(t *testing.T, m machine) *boot {
 	}
 	_, err := guest.Prober.Wait(ctx, m.port)
 	fail(err)
+	for _, r := range m.reach {
+		fail(w.reach(ctx, r, m.port))
+	}
 	login := vm.Login{Network: w.network, Key: m.key, User: account, Port: m.port, KnownHosts: m.knownHosts}
 	b.answer, err = interview(ctx, login, m.ask)
 	fail(err)

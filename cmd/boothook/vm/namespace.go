@@ -71,7 +71,7 @@ func (n *namespace) listen(network, address string) (l net.Listener, err error) 
 
 // dial connects by TCP from within the namespace. A socket belongs to the
 // namespace it was made in, so only that needs the namespace's thread.
-func (n *namespace) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func (n *namespace) dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	var fd int
 	err := n.do(func() (err error) {
 		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -82,6 +82,11 @@ func (n *namespace) dial(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 	}
 	file := os.NewFile(uintptr(fd), to.String())
 	defer file.Close() // FileConn makes its own
+	if from.IsValid() {
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()}); err != nil {
+			return nil, fmt.Errorf("dial %v from %v: %w", to, from, err)
+		}
+	}
 	if err := connect(ctx, file, to); err != nil {
 		return nil, fmt.Errorf("dial %v: %w", to, err)
 	}

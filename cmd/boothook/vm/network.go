@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +175,37 @@ func (n *Network) Listen(network, address string) (net.Listener, error) {
 
 // DialGuest connects to a TCP port of the guest.
 func (n *Network) DialGuest(ctx context.Context, port int) (net.Conn, error) {
-	return n.ns.dial(ctx, netip.AddrPortFrom(netip.MustParseAddr(GuestAddress), uint16(port)))
+	return n.Dial(ctx, netip.Addr{}, netip.AddrPortFrom(netip.MustParseAddr(GuestAddress), uint16(port)))
+}
+
+// Dial connects by TCP from an address of the network, which may be the zero
+// Addr for the one that the routes choose.
+func (n *Network) Dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	return n.ns.dial(ctx, from, to)
+}
+
+// Run runs a command in the network and returns what it printed.
+func (n *Network) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	err := n.start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, bytes.TrimSpace(output.Bytes()))
+	}
+	return output.Bytes(), nil
+}
+
+// Open opens a file in the network, to which the devices made by it belong.
+func (n *Network) Open(open func() (*os.File, error)) (f *os.File, err error) {
+	err = n.ns.do(func() error {
+		f, err = open()
+		return err
+	})
+	return f, err
 }
 
 // start starts a child process in the network; it dies with this process.

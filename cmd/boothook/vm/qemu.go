@@ -101,6 +101,9 @@ type Machine struct {
 	// Volume is the image of a volume that is attached beside the disk, for
 	// reading only; empty for none.
 	Volume string
+	// NICs are QEMU's options of the interfaces and of what they are plugged
+	// into, in place of the one virtio NIC on the tap.
+	NICs []string
 	// Initrd is empty for a unified kernel image, which has it.
 	Initrd string
 	// EFIVars is the file that keeps the variables of the machine's EFI
@@ -137,11 +140,14 @@ func (m Machine) command(qmp string) []string {
 			"-drive", "file="+optionValue(m.Volume)+",format=raw,if=none,id=volume,readonly=on",
 			"-device", m.virtio("blk")+",drive=volume")
 	}
+	nics := m.NICs
+	if len(nics) == 0 {
+		nics = []string{"-netdev", "tap,id=net,ifname=" + TapName + ",script=no,downscript=no", "-device", m.virtio("net") + ",netdev=net,mac=" + GuestMAC}
+	}
+	args = append(args, nics...)
 	return append(args,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-qmp", "unix:"+qmp+",server=on,wait=off",
-		"-netdev", "tap,id=net,ifname="+TapName+",script=no,downscript=no",
-		"-device", m.virtio("net")+",netdev=net,mac="+GuestMAC,
 		"-drive", "file="+optionValue(m.Disk)+",format=raw,if=none,id=disk,cache=unsafe",
 		"-device", m.virtio("blk")+",drive=disk",
 		"-device", m.virtio("rng"),

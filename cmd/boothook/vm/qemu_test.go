@@ -129,3 +129,12 @@ func TestCommaInAPath(t *testing.T) {
 		}
 	}
 }
+
+// A machine has the interfaces that it is given, in place of the usual one.
+func TestNICs(t *testing.T) {
+	m := Machine{Disk: "disk", NICs: []string{"-netdev", "tap,id=a", "-device", "e1000,netdev=a"}}
+	command := strings.Join(m.command("qmp"), " ")
+	if !strings.Contains(command, " -netdev tap,id=a -device e1000,netdev=a ") || strings.Contains(command, GuestMAC) {
+		t.Error(command)
+	}
+}
