@@ -21,7 +21,9 @@ import (
 // The rule for what cannot be done: whatever looking at the root can tell (a
 // refused path, a directory in the way, an immutable target) drops that one
 // step, with a problem, and the others go on. An error from the kernel (I/O,
-// no space, no permission) ends the whole, and nothing is changed.
+// no space, no permission) ends the whole, and nothing is changed; but not that
+// a place has gone since it was looked at, which is the work of a user whose
+// directory it is in.
 type composer struct {
 	tree     *tree
 	plan     plan.Plan
@@ -78,6 +80,9 @@ func (r *Root) compose(ctx context.Context, p plan.Plan, o Options) (*composer, 
 		if fatal(err) {
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
+		if gone(err) && !errors.Is(err, errSwapped) {
+			err = fmt.Errorf("%w: %w", errSwapped, err)
+		}
 		c.drop(i, err)
 	}
 	if err := c.saveLedger(); err != nil {
@@ -132,10 +137,10 @@ func earlyDir() state {
 }
 
 // fatal says whether err is of the kind that ends the whole: one that came
-// from the kernel.
+// from the kernel, and not from somebody who is at work in the root as well.
 func fatal(err error) bool {
 	var errno syscall.Errno
-	return errors.As(err, &errno)
+	return errors.As(err, &errno) && !gone(err)
 }
 
 func (c *composer) drop(i int, why error) {

@@ -400,5 +400,5 @@ func TestKilled(t *testing.T) {
 		r.Close()
 		os.RemoveAll(r.dir)
 	}
-	t.Logf("killed at %d moments: %v", moments, outcomes)
+	t.Logf("attack: killed at %d moments: %v", moments, outcomes)
 }

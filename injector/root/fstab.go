@@ -74,6 +74,9 @@ func (r *Root) mountEntry(e fstabEntry, paths []string) error {
 		return nil
 	}
 	fd, err := r.openPlace(point, unix.O_PATH|unix.O_DIRECTORY)
+	if gone(err) {
+		return nil // since it was looked at: there is nothing to mount on
+	}
 	if err != nil {
 		return pathError("mount", point, err)
 	}
@@ -122,7 +125,9 @@ func (r *Root) makeWritable(paths []string) error {
 			continue
 		}
 		seen[n] = true
-		if err := t.enter(n); err != nil {
+		if err := t.enter(n); gone(err) {
+			continue // since it was looked at; Apply will see that, too
+		} else if err != nil {
 			return pathError("look into", n.path(), err)
 		}
 		if err := r.mounts.writable(t.fd); err != nil && !errors.Is(err, ErrReadOnly) {

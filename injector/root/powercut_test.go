@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"boothook/injector/plan"
+	"boothook/scripts/attack"
 )
 
 const (
@@ -319,13 +320,12 @@ func (f *failures) Fatalf(format string, args ...any) {
 // the blocks written, and for each epoch random subsets of its blocks. Blocks
 // are taken singly, so a larger write may have been torn. A block after which
 // a cut makes no difference to the one before is not left out.
-func (rec record) cuts(prefixes, subsets int, do func(what string, writes []write, after int)) (nPrefix, nSubset, epochs int) {
+func (rec record) cuts(rng *rand.Rand, prefixes, subsets int, do func(what string, writes []write, after int)) (nPrefix, nSubset, epochs int) {
 	step := max(1, len(rec.writes)/prefixes)
 	for n := 0; n <= len(rec.writes); n += step {
 		do(fmt.Sprintf("the first %d of %d", n, len(rec.writes)), rec.writes[:n], n)
 		nPrefix++
 	}
-	rng := rand.New(rand.NewPCG(1, 2))
 	begin := 0
 	for n := 0; n <= len(rec.writes); n++ {
 		if n < len(rec.writes) && !rec.writes[n].flush {
@@ -355,13 +355,13 @@ func TestPowerCut(t *testing.T) {
 	rec := recordApply(t, kernel{})
 	image := filepath.Join(shm(t), "disk")
 	bad := 0
-	prefixes, subsets, epochs := rec.cuts(500, 20, func(what string, writes []write, after int) {
+	prefixes, subsets, epochs := rec.cuts(attack.Rand(t), 500, 20, func(what string, writes []write, after int) {
 		if err := rec.check(t, image, writes, after >= rec.done); err != nil {
 			t.Errorf("%s: %v", what, err)
 			bad++
 		}
 	})
-	t.Logf("%d blocks and flushes recorded, %d of them until apply returned; %d prefixes and %d subsets of %d flush epochs replayed: %d not whole",
+	t.Logf("attack: %d blocks and flushes recorded, %d of them until apply returned; %d prefixes and %d subsets of %d flush epochs replayed: %d not whole",
 		len(rec.writes), rec.done, prefixes, subsets, epochs, bad)
 	if prefixes < 500 {
 		t.Errorf("only %d prefixes", prefixes)
@@ -400,13 +400,13 @@ func TestPowerCutNeedsBothSyncs(t *testing.T) {
 			}
 			image := filepath.Join(shm(t), "disk")
 			bad := map[string]int{}
-			prefixes, subsets, _ := rec.cuts(60, 4, func(what string, writes []write, after int) {
+			prefixes, subsets, _ := rec.cuts(attack.Rand(t), 60, 4, func(what string, writes []write, after int) {
 				if err := rec.check(t, image, writes, after >= rec.done); err != nil {
 					line, _, _ := strings.Cut(err.Error(), "\n")
 					bad[line]++
 				}
 			})
-			t.Logf("%d cuts; not whole: %v", prefixes+subsets, bad)
+			t.Logf("attack: %d cuts; not whole: %v", prefixes+subsets, bad)
 			if len(bad) == 0 {
 				t.Error("nothing came of it, so TestPowerCut shows nothing")
 			}

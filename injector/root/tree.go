@@ -277,7 +277,10 @@ func (t *tree) look(n *node) error {
 		n.was.kind = folder
 	case unix.S_IFLNK:
 		n.was.kind = link
-		if n.was.target, err = readlinkAt(t.fd, n.name); err != nil {
+		if n.was.target, err = readlinkAt(t.fd, n.name); err == unix.EINVAL {
+			err = errSwapped // it is none any more
+		}
+		if err != nil {
 			return pathError("look up", n.path(), err)
 		}
 	}
