@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"strings"
 	"sync"
@@ -171,7 +172,13 @@ func (d *document) finish(ctx context.Context, files fileReader, instanceDir str
 		path := rootPath(w.URL)
 		switch {
 		case path != "":
-			return func() ([]byte, error) { return files.ReadFileMax(path, maxInclude) }
+			return func() ([]byte, error) {
+				body, err := files.ReadFileMax(path, maxInclude)
+				if named := (*fs.PathError)(nil); errors.As(err, &named) {
+					err = named.Err // the message says the address already, without passwords
+				}
+				return body, err
+			}
 		case w.Once:
 			return func() ([]byte, error) { return once(w.URL) }
 		}

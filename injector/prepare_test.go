@@ -34,7 +34,7 @@ func (p pages) ReadFileMax(path string, limit int64) ([]byte, error) {
 	body, ok := p[path]
 	switch {
 	case !ok:
-		return nil, fs.ErrNotExist
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fs.ErrNotExist}
 	case int64(len(body)) > limit:
 		return nil, errors.New("too big")
 	}
@@ -97,6 +97,16 @@ func TestPrepareLeavesTheRoots(t *testing.T) {
 func TestWithoutNetwork(t *testing.T) {
 	p := Prepare(t.Context(), instance.Instance{ID: "i-1", UserData: []byte("#include\nhttp://web/a\n")}, nil)
 	if got := messages(p.documents[user]); len(got) != 1 || !strings.Contains(got[0], errNoNetwork.Error()) {
+		t.Errorf("problems %q", got)
+	}
+}
+
+// TestNoPasswordOfAFile: an address that lacks its scheme looks like a file's
+// path, and is shown no more of than any other.
+func TestNoPasswordOfAFile(t *testing.T) {
+	p := Prepare(t.Context(), instance.Instance{ID: "i-1", UserData: []byte("#include\n//user:secret@host/x\n")}, nil)
+	got := messages(p.documents[user].finish(t.Context(), pages{}, "/i", nil))
+	if len(got) != 1 || strings.Contains(got[0], "secret") || !strings.Contains(got[0], fs.ErrNotExist.Error()) {
 		t.Errorf("problems %q", got)
 	}
 }

@@ -19,8 +19,8 @@ import (
 // TestInitOutlivesSignals sends signals.
 const asTarget = "BOOTHOOK_TEST_TARGET"
 
-// rounds are so many that they take a moment. One that the signal ends may answer for as long as its
-// other threads run.
+// rounds are so many that they take a moment. One that the signal ends may
+// answer for as long as its other threads run.
 const rounds = 10000
 
 // TestInitOutlivesSignals: no signal by which somebody ends a program ends
