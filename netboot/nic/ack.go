@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"boothook/netboot/nic/dhcp"
-
-	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // Bounds on what one message may ask for; what goes beyond them is ignored.
@@ -30,14 +27,14 @@ var errBadLease = errors.New("unusable lease")
 // leaseFromACK reads an ACK (or an OFFER, which has the same form), and says
 // what of it is ignored. It is pure: the link's name and the time are the
 // caller's to add. Option 121 overrides option 3 (RFC 3442).
-func leaseFromACK(ack *dhcpv4.DHCPv4) (l Lease, ignored []string, err error) {
-	addr, ok := netip.AddrFromSlice(ack.YourIPAddr.To4())
-	if !ok || !addr.IsGlobalUnicast() && !addr.IsLinkLocalUnicast() || addr.As4()[0] == 0 {
-		return Lease{}, nil, fmt.Errorf("%w: address %v", errBadLease, ack.YourIPAddr)
+func leaseFromACK(ack *dhcp.Message4) (l Lease, ignored []string, err error) {
+	addr := ack.Your
+	if !addr.IsGlobalUnicast() && !addr.IsLinkLocalUnicast() || addr.As4()[0] == 0 {
+		return Lease{}, nil, fmt.Errorf("%w: address %v", errBadLease, addr)
 	}
-	mask := ack.SubnetMask()
-	if mask == nil {
-		mask = ack.YourIPAddr.DefaultMask() // RFC 950: the address's class
+	mask := net.IPMask(ack.Options[dhcp.OptionMask])
+	if len(mask) != net.IPv4len {
+		mask = net.IP(addr.AsSlice()).DefaultMask() // RFC 950: the address's class
 	}
 	bits, size := mask.Size()
 	if size != 32 || bits == 0 {
@@ -46,51 +43,34 @@ func leaseFromACK(ack *dhcpv4.DHCPv4) (l Lease, ignored []string, err error) {
 	l = Lease{
 		By:       ByDHCP4,
 		Prefix:   netip.PrefixFrom(addr, bits),
-		Search:   searchDomains(ack),
-		Hostname: hostName(ack.HostName()),
-		MTU:      mtu(ack),
-		Lifetime: lifetime(ack),
-		Options:  make(map[uint8][]byte, len(ack.Options)),
-	}
-	for code, value := range ack.Options {
-		l.Options[code] = value
+		Search:   searchDomains(ack.Options),
+		Hostname: hostName(string(ack.Options[dhcp.OptionHostname])),
+		MTU:      mtu(ack.Options),
+		Lifetime: lifetime(ack.Options),
+		Options:  ack.Options,
 	}
 	f := filter{own: l.Prefix}
-	if server := addrs4(ack.ServerIdentifier()); len(server) == 1 && isOtherHost(server[0], l.Prefix) {
-		l.ServerID = server[0]
+	if server := ack.Server(); server.IsValid() && isOtherHost(server, l.Prefix) {
+		l.ServerID = server
 	}
-	l.DNS = f.servers(addrs4(ack.DNS()...))
-	l.Routes = routes4(ack, &f)
+	l.DNS = f.servers(ack.Options.Addrs(dhcp.OptionDNS))
+	l.Routes = routes4(ack.Options, &f)
 	l.Gateway = defaultGateway(l.Routes)
 	return l, f.ignored, nil
 }
 
 // routes4 gives the routes that an ACK asks for, those over the link itself
 // first, because the routers of the others may be found through them.
-func routes4(ack *dhcpv4.DHCPv4, f *filter) []Route {
-	classless := ack.ClasslessStaticRoute()
-	if classless == nil {
-		var rs dhcpv4.Routes
-		if rs.FromBytes(ack.GetOneOption(dhcp.OptionMSRoutes)) == nil {
-			classless = rs
+func routes4(o dhcp.Options4, f *filter) []Route {
+	routes, err := classlessRoutes(o[dhcp.OptionRoutes])
+	if len(routes) == 0 || err != nil {
+		if routes, err = classlessRoutes(o[dhcp.OptionMSRoutes]); err != nil {
+			routes = nil
 		}
-	}
-	var routes []Route
-	for _, r := range classless {
-		bits, _ := r.Dest.Mask.Size()
-		dst, ok := netip.AddrFromSlice(r.Dest.IP)
-		if !ok {
-			continue
-		}
-		route := Route{Dst: netip.PrefixFrom(dst, bits).Masked()}
-		if via := addrs4(r.Router); len(via) == 1 && !via[0].IsUnspecified() { // 0.0.0.0: over the link
-			route.Via = via[0]
-		}
-		routes = append(routes, route)
 	}
 	if len(routes) == 0 {
 		// Of several routers the first that can be one.
-		for _, via := range addrs4(ack.Router()...) {
+		for _, via := range o.Addrs(dhcp.OptionRouter) {
 			if isOtherHost(via, f.own) {
 				routes = append(routes, Route{Dst: defaultDst(via), Via: via})
 				break
@@ -99,38 +79,49 @@ func routes4(ack *dhcpv4.DHCPv4, f *filter) []Route {
 		}
 	}
 	routes = f.routes(routes)
-	slices.SortStableFunc(routes, func(a, b Route) int {
-		switch {
-		case a.Via.IsValid() == b.Via.IsValid():
-			return 0
-		case b.Via.IsValid():
-			return -1
-		}
-		return 1
-	})
-	return routes
+	return onLinkFirst(routes)
 }
 
-// addrs4 gives addresses as package netip has them.
-func addrs4(ips ...net.IP) []netip.Addr {
-	var out []netip.Addr
-	for _, ip := range ips {
-		if a, ok := netip.AddrFromSlice(ip.To4()); ok {
-			out = append(out, a)
+// classlessRoutes reads option 121: the destination's length, as many of its
+// bytes as that says, and the router, which is 0.0.0.0 over the link (RFC 3442).
+func classlessRoutes(b []byte) (routes []Route, err error) {
+	for len(b) > 0 {
+		bits := int(b[0])
+		size := 1 + (bits+7)/8
+		if bits > 32 || len(b) < size+4 {
+			return nil, errors.New("malformed routes")
+		}
+		var dst [4]byte
+		copy(dst[:], b[1:size])
+		r := Route{Dst: netip.PrefixFrom(netip.AddrFrom4(dst), bits).Masked()}
+		if via := netip.AddrFrom4([4]byte(b[size:])); !via.IsUnspecified() {
+			r.Via = via
+		}
+		routes, b = append(routes, r), b[size+4:]
+	}
+	return routes, nil
+}
+
+// onLinkFirst puts routes over the link itself before those over routers, and
+// keeps the order otherwise.
+func onLinkFirst(routes []Route) []Route {
+	var direct, via []Route
+	for _, r := range routes {
+		if r.Via.IsValid() {
+			via = append(via, r)
+		} else {
+			direct = append(direct, r)
 		}
 	}
-	return out
+	return append(direct, via...)
 }
 
 // searchDomains takes option 119 and, failing that, option 15, in which some
 // servers put several names.
-func searchDomains(ack *dhcpv4.DHCPv4) []string {
-	var names []string
-	if labels := ack.DomainSearch(); labels != nil {
-		names = labels.Labels
-	}
-	if len(names) == 0 {
-		names = strings.Fields(strings.Trim(ack.DomainName(), "\x00"))
+func searchDomains(o dhcp.Options4) []string {
+	names, err := dhcp.Names(o[dhcp.OptionSearch])
+	if len(names) == 0 || err != nil {
+		names = strings.Fields(strings.Trim(string(o[dhcp.OptionDomain]), "\x00"))
 	}
 	return cleanSearch(names)
 }
@@ -153,8 +144,8 @@ func hostName(s string) string {
 }
 
 // mtu reads option 26; 0 stands for none or nonsense.
-func mtu(ack *dhcpv4.DHCPv4) int {
-	v := ack.GetOneOption(dhcpv4.OptionInterfaceMTU)
+func mtu(o dhcp.Options4) int {
+	v := o[dhcp.OptionMTU]
 	if len(v) != 2 {
 		return 0
 	}
@@ -166,8 +157,8 @@ func mtu(ack *dhcpv4.DHCPv4) int {
 
 // lifetime reads option 51; the protocol's infinity (all ones) and a missing
 // option are both 0, which means without end.
-func lifetime(ack *dhcpv4.DHCPv4) time.Duration {
-	v := ack.GetOneOption(dhcpv4.OptionIPAddressLeaseTime)
+func lifetime(o dhcp.Options4) time.Duration {
+	v := o[dhcp.OptionLeaseTime]
 	if len(v) != 4 {
 		return 0
 	}

@@ -4,16 +4,19 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"boothook/netboot/nic/dhcp"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
-// ack makes an ACK for addr with raw options.
-func ack(addr string, options map[uint8]string) *dhcpv4.DHCPv4 {
+// ack makes an ACK for addr with raw options, as the library writes it.
+func ack(addr string, options map[uint8]string) []byte {
 	m, err := dhcpv4.New(dhcpv4.WithYourIP(net.ParseIP(addr)), dhcpv4.WithMessageType(dhcpv4.MessageTypeAck))
 	if err != nil {
 		panic(err)
@@ -22,7 +25,17 @@ func ack(addr string, options map[uint8]string) *dhcpv4.DHCPv4 {
 	for code, value := range options {
 		m.Options[code] = []byte(value)
 	}
-	return m
+	return m.ToBytes()
+}
+
+// leaseOfACK reads the lease that a message gives.
+func leaseOfACK(t *testing.T, msg []byte) (Lease, []string, error) {
+	t.Helper()
+	m, err := dhcp.ReadMessage4(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaseFromACK(m)
 }
 
 const any4 = "0.0.0.0/0"
@@ -82,13 +95,22 @@ func TestLeaseFromACK(t *testing.T) {
 		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), Gateway: netip.MustParseAddr("10.0.0.1"), Routes: []Route{route(any4, "10.0.0.1")},
 			DNS: []netip.Addr{netip.MustParseAddr("8.8.8.8")}}, ignored: 6,
 	}, {
+		name: "no class, half a mask, routes that are cut off and a search list without end", addr: "172.16.7.5",
+		options: map[uint8]string{1: "\xff\xff", 3: "\x0a\x00\x00", 54: "\x0a\x00\x00\x01\x0a\x00\x00\x02", 51: "\x00", 26: "\x05", 15: "a.example b",
+			119: "\x09example", 121: "\x00\xac\x10\x00\x01\x00", 249: "\x00\xac\x10\x00"},
+		want: Lease{Prefix: netip.MustParsePrefix("172.16.7.5/16"), Search: []string{"a.example", "b"}},
+	}, {
+		name: "a search list and a domain", addr: "10.0.0.5",
+		options: map[uint8]string{1: "\xff\xff\xff\x00", 15: "other", 119: "\x01a\x07example\x00\x01b\xc0\x02"},
+		want:    Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), Search: []string{"a.example", "b.example"}},
+	}, {
 		name: "too much", addr: "10.0.0.5",
 		options: map[uint8]string{1: "\xff\xff\xff\x00", 6: "\x01\x00\x00\x01\x01\x00\x00\x02\x01\x00\x00\x03\x01\x00\x00\x04\x01\x00\x00\x05\x01\x00\x00\x06\x01\x00\x00\x07"},
 		want: Lease{Prefix: netip.MustParsePrefix("10.0.0.5/24"), DNS: []netip.Addr{netip.MustParseAddr("1.0.0.1"), netip.MustParseAddr("1.0.0.2"),
 			netip.MustParseAddr("1.0.0.3"), netip.MustParseAddr("1.0.0.4"), netip.MustParseAddr("1.0.0.5"), netip.MustParseAddr("1.0.0.6")}}, ignored: 1,
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ignored, err := leaseFromACK(ack(tt.addr, tt.options))
+			got, ignored, err := leaseOfACK(t, ack(tt.addr, tt.options))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +132,7 @@ func TestLeaseFromBadACK(t *testing.T) {
 		"10.0.0.1": "\x00\x00\x00\x00", "10.0.0.2": "\xff\x00\xff\x00",
 		"0.0.0.9": "\xff\xff\xff\x00",
 	} {
-		if l, _, err := leaseFromACK(ack(addr, map[uint8]string{1: mask})); !errors.Is(err, errBadLease) {
+		if l, _, err := leaseOfACK(t, ack(addr, map[uint8]string{1: mask})); !errors.Is(err, errBadLease) {
 			t.Errorf("%s mask %x: lease %v, error %v", addr, mask, l.Prefix, err)
 		}
 	}
@@ -128,13 +150,42 @@ func TestHostName(t *testing.T) {
 	}
 }
 
+// FuzzRoutes compares option 121 with the library, which reads the same and
+// refuses the same.
+func FuzzRoutes(f *testing.F) {
+	f.Add([]byte("\x00\x0a\x80\x00\x01" + "\x20\x0a\x80\x00\x01\x00\x00\x00\x00" + "\x11\x0a\x80\xff\x0a\x80\x00\x01"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := classlessRoutes(data)
+		var theirs dhcpv4.Routes
+		if theirErr := theirs.FromBytes(data); (err == nil) != (theirErr == nil) {
+			t.Fatalf("%v, %v; the library: %v", got, err, theirErr)
+		}
+		if err != nil {
+			return
+		}
+		var want []Route
+		for _, r := range theirs {
+			bits, _ := r.Dest.Mask.Size()
+			dst, _ := netip.AddrFromSlice(r.Dest.IP)
+			w := Route{Dst: netip.PrefixFrom(dst, bits).Masked()}
+			if via, _ := netip.AddrFromSlice(r.Router.To4()); !via.IsUnspecified() {
+				w.Via = via
+			}
+			want = append(want, w)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v, the library reads %v", got, want)
+		}
+	})
+}
+
 // FuzzACK feeds whole messages: nothing may panic, and what comes out is
 // within its bounds and cannot write a line of its own into resolv.conf.
 func FuzzACK(f *testing.F) {
 	f.Add(ack("10.0.0.5", map[uint8]string{1: "\xff\xff\xff\x00", 3: "\x0a\x00\x00\x01", 6: "\x08\x08\x08\x08", 119: "\x07example\x03org\x00",
-		121: "\x00\x0a\x80\x00\x01", 26: "\x05\xdc", 12: "a", 15: "b.c d.e"}).ToBytes())
+		121: "\x00\x0a\x80\x00\x01", 26: "\x05\xdc", 12: "a", 15: "b.c d.e"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := dhcpv4.FromBytes(data)
+		m, err := dhcp.ReadMessage4(data)
 		if err != nil {
 			return
 		}

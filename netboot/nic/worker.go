@@ -9,7 +9,6 @@ import (
 	"boothook/netboot/nic/dhcp"
 	"boothook/netboot/rtnl"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -276,7 +275,7 @@ func (m *Manager) client4(l *link) (*dhcp.Client4, error) {
 	attrs, _ := l.now()
 	return &dhcp.Client4{
 		Conn: conn, HW: attrs.Addr, Pace: m.opts.Pace, Rapid: m.opts.RapidCommit, Request: m.opts.DHCPOptions,
-		Check: func(ack *dhcpv4.DHCPv4) error {
+		Check: func(ack *dhcp.Message4) error {
 			_, _, err := leaseFromACK(ack)
 			return err
 		},

@@ -247,8 +247,8 @@ func TestAttackPacketsSeesPanics(t *testing.T) {
 		fault   defence
 		want    string
 	}{
-		{"dropped and counted", networks[0], defence{"netboot/nic/dhcp/client4.go", "dhcpv4.FromBytes(data)",
-			"dhcpv4.FromBytes(data[:len(data):len(data)][:250])"}, "decoding panicked on"},
+		{"dropped and counted", networks[0], defence{"netboot/nic/dhcp/client4.go", "ReadMessage4(data)",
+			"ReadMessage4(data[:len(data):len(data)][:250])"}, "decoding panicked on"},
 		{"the end", networks[3], defence{"netboot/dial/dns.go", "p.Start(msg)", "p.Start(msg[:len(msg):len(msg)][:30])"}, "panic: runtime error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 const (
@@ -36,7 +34,7 @@ type Client4 struct {
 	Rapid   bool          // ask for RFC 4039's two-message exchange
 	Request []uint8       // codes of options to request beside the usual ones
 	// Check gives an error for an offer or an ACK that no host could use.
-	Check func(*dhcpv4.DHCPv4) error
+	Check func(*Message4) error
 	// Log takes one line about each attempt that failed.
 	Log func(string)
 	// Panicked is told of each panic on a message that was received; nil: nobody is.
@@ -45,13 +43,13 @@ type Client4 struct {
 	start time.Time
 	// failed are servers that offered an address and did not grant it: offers
 	// of others are preferred as long as one comes.
-	failed map[string]bool
+	failed map[netip.Addr]bool
 }
 
 // Lease gives the ACK that grants a lease. It tries until there is one or ctx
 // ends; it returns ErrLinkDown if the link went down.
-func (c *Client4) Lease(ctx context.Context) (*dhcpv4.DHCPv4, error) {
-	c.start, c.failed = time.Now(), map[string]bool{}
+func (c *Client4) Lease(ctx context.Context) (*Message4, error) {
+	c.start, c.failed = time.Now(), map[netip.Addr]bool{}
 	defer c.wire().interrupt(ctx)()
 	for {
 		ack, err := c.exchange(ctx)
@@ -78,22 +76,22 @@ func (c *Client4) AskAgain() { c.Conn.SetReadDeadline(time.Now()) }
 // Renew asks whichever server there is for more time for an address that the
 // link has, in the form of RFC 2131's REBINDING, which needs no answer of the
 // first server. It returns ErrNAK when a server refuses.
-func (c *Client4) Renew(ctx context.Context, addr netip.Addr) (*dhcpv4.DHCPv4, error) {
+func (c *Client4) Renew(ctx context.Context, addr netip.Addr) (*Message4, error) {
 	c.start = time.Now()
 	defer c.wire().interrupt(ctx)()
-	msg := newMessage4(c.HW, dhcpv4.MessageTypeRequest, c.common, dhcpv4.WithClientIP(addr.AsSlice()))
+	msg := c.newMessage4(request4)
+	msg.client = addr
 	for waits := NewBackoff(c.Pace, c.start); ; {
-		msg.NumSeconds = c.seconds()
-		answer, err := c.ask(ctx, msg, waits.Next(), func(m *dhcpv4.DHCPv4) bool {
-			same, _ := netip.AddrFromSlice(m.YourIPAddr.To4())
-			return m.MessageType() == dhcpv4.MessageTypeNak || m.MessageType() == dhcpv4.MessageTypeAck && same == addr
+		msg.secs = c.seconds()
+		answer, err := c.ask(ctx, msg, waits.Next(), func(m *Message4) bool {
+			return m.kind() == nak4 || m.kind() == ack4 && m.Your == addr
 		})
 		switch {
 		case errors.Is(err, errNoAnswer):
 			continue
 		case err != nil:
 			return nil, err
-		case answer.MessageType() == dhcpv4.MessageTypeNak:
+		case answer.kind() == nak4:
 			return nil, ErrNAK
 		}
 		return answer, c.Check(answer)
@@ -104,18 +102,18 @@ func (c *Client4) Renew(ctx context.Context, addr netip.Addr) (*dhcpv4.DHCPv4, e
 // under the same transaction until an offer comes, so that the answer of a
 // slow server (dnsmasq and dhcpd ping an address before they offer it) still
 // counts.
-func (c *Client4) exchange(ctx context.Context) (*dhcpv4.DHCPv4, error) {
-	discover := newMessage4(c.HW, dhcpv4.MessageTypeDiscover, c.common)
+func (c *Client4) exchange(ctx context.Context) (*Message4, error) {
+	discover := c.newMessage4(discover4)
 	if c.Rapid {
-		discover.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionRapidCommit, nil))
+		discover.Options[rapidCommit4] = nil
 	}
 	offer, err := c.discover(ctx, discover)
-	if err != nil || offer.MessageType() == dhcpv4.MessageTypeAck { // rapid commit
+	if err != nil || offer.kind() == ack4 { // rapid commit
 		return offer, err
 	}
 	ack, err := c.request(ctx, offer)
 	if err != nil && !errors.Is(err, ErrLinkDown) && ctx.Err() == nil {
-		server := offer.ServerIdentifier().String()
+		server := offer.Server()
 		c.failed[server] = true
 		return nil, fmt.Errorf("server %s: %w", server, err)
 	}
@@ -124,16 +122,16 @@ func (c *Client4) exchange(ctx context.Context) (*dhcpv4.DHCPv4, error) {
 
 // discover sends a DISCOVER until there is a usable offer. That of a server
 // that failed before is taken only when no other came in otherOfferWait.
-func (c *Client4) discover(ctx context.Context, msg *dhcpv4.DHCPv4) (*dhcpv4.DHCPv4, error) {
-	var second *dhcpv4.DHCPv4
+func (c *Client4) discover(ctx context.Context, msg *Message4) (*Message4, error) {
+	var second *Message4
 	begun := time.Now()
 	for waits := NewBackoff(c.Pace, c.start); ; {
-		msg.NumSeconds = c.seconds()
-		offer, err := c.ask(ctx, msg, waits.Next(), func(m *dhcpv4.DHCPv4) bool {
+		msg.secs = c.seconds()
+		offer, err := c.ask(ctx, msg, waits.Next(), func(m *Message4) bool {
 			if !c.isOffer(m) {
 				return false
 			}
-			if c.failed[m.ServerIdentifier().String()] {
+			if c.failed[m.Server()] {
 				second = m
 				return false
 			}
@@ -150,31 +148,30 @@ func (c *Client4) discover(ctx context.Context, msg *dhcpv4.DHCPv4) (*dhcpv4.DHC
 
 // isOffer says whether a message offers what a host can use; with rapid
 // commit an ACK may do that, too.
-func (c *Client4) isOffer(m *dhcpv4.DHCPv4) bool {
-	rapid := c.Rapid && m.MessageType() == dhcpv4.MessageTypeAck && m.Options.Has(dhcpv4.OptionRapidCommit)
-	if m.MessageType() != dhcpv4.MessageTypeOffer && !rapid || m.ServerIdentifier() == nil {
+func (c *Client4) isOffer(m *Message4) bool {
+	rapid := c.Rapid && m.kind() == ack4 && m.Options.Has(rapidCommit4)
+	if m.kind() != offer4 && !rapid || !m.Server().IsValid() {
 		return false
 	}
 	return c.Check(m) == nil
 }
 
 // request asks for what was offered until the server says yes or no.
-func (c *Client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (*dhcpv4.DHCPv4, error) {
-	request := newRequest4(c.HW, offer, c.common)
-	server := offer.ServerIdentifier()
+func (c *Client4) request(ctx context.Context, offer *Message4) (*Message4, error) {
+	request := c.newRequest4(offer)
+	server := offer.Server()
 	begun := time.Now()
 	for waits := NewBackoff(c.Pace, c.start); time.Since(begun) < grantWait; {
-		request.NumSeconds = c.seconds()
-		ack, err := c.ask(ctx, request, waits.Next(), func(m *dhcpv4.DHCPv4) bool {
-			kind := m.MessageType()
-			return (kind == dhcpv4.MessageTypeAck || kind == dhcpv4.MessageTypeNak) && m.ServerIdentifier().Equal(server)
+		request.secs = c.seconds()
+		ack, err := c.ask(ctx, request, waits.Next(), func(m *Message4) bool {
+			return (m.kind() == ack4 || m.kind() == nak4) && m.Server() == server
 		})
 		switch {
 		case errors.Is(err, errNoAnswer):
 			continue
 		case err != nil:
 			return nil, err
-		case ack.MessageType() == dhcpv4.MessageTypeNak:
+		case ack.kind() == nak4:
 			return nil, ErrNAK
 		}
 		return ack, c.Check(ack)
@@ -183,12 +180,11 @@ func (c *Client4) request(ctx context.Context, offer *dhcpv4.DHCPv4) (*dhcpv4.DH
 }
 
 // ask sends a message and waits for an answer to it that matches.
-func (c *Client4) ask(ctx context.Context, msg *dhcpv4.DHCPv4, wait time.Duration, match func(*dhcpv4.DHCPv4) bool) (*dhcpv4.DHCPv4, error) {
-	var answer *dhcpv4.DHCPv4
-	err := c.wire().ask(ctx, msg.ToBytes(), wait, func(data []byte) bool {
-		m, err := dhcpv4.FromBytes(data)
-		if err != nil || m.OpCode != dhcpv4.OpcodeBootReply ||
-			m.TransactionID != msg.TransactionID || !bytes.Equal(m.ClientHWAddr, c.HW) {
+func (c *Client4) ask(ctx context.Context, msg *Message4, wait time.Duration, match func(*Message4) bool) (*Message4, error) {
+	var answer *Message4
+	err := c.wire().ask(ctx, msg.bytes(), wait, func(data []byte) bool {
+		m, err := ReadMessage4(data)
+		if err != nil || m.op != bootReply || m.id != msg.id || !bytes.Equal(m.hw, c.HW) {
 			return false
 		}
 		answer = m
@@ -201,5 +197,5 @@ func (c *Client4) ask(ctx context.Context, msg *dhcpv4.DHCPv4, wait time.Duratio
 }
 
 func (c *Client4) wire() *wire {
-	return &wire{conn: c.Conn, to: &net.UDPAddr{Port: dhcpv4.ServerPort}, panicked: c.Panicked}
+	return &wire{conn: c.Conn, to: &net.UDPAddr{Port: ServerPort4}, panicked: c.Panicked}
 }

@@ -6,12 +6,11 @@
 // address. What the message grants is for the caller to read, who also decides,
 // by the function Check, which offers a host could use at all.
 //
-// The codec of DHCPv4 is that of insomniacslk/dhcp. That of DHCPv6 is ours: the
-// library's has every option and a text for each, which costs the agent 201 KB
-// for the handful that is read here. Its clients are not used: nclient4
-// reads in a goroutine of its own, where one ENETDOWN ends the reading for good
-// while the sending goes on, and where a panic of the decoder ends the process.
-// Here one goroutine sends and reads, and a panic costs one message.
+// Messages are read and written here. The codec of insomniacslk/dhcp has every
+// option and a text for each, all of which are linked: 303 KB of the agent for
+// the handful that is needed. In the tests it is the other end of the wire.
+//
+// One goroutine sends and reads, and a panic costs one message.
 //
 // Every message is repeated after the waits of a Backoff until an answer comes
 // or the context ends. The package opens no socket and configures no link.
@@ -84,8 +83,7 @@ func (w *wire) ask(ctx context.Context, msg []byte, wait time.Duration, accept f
 }
 
 // receive reads one message and hands it to accept. A message on which the
-// framing or the decoder panics, as older versions of the library did, counts
-// as not accepted, and the panic is reported.
+// framing or the decoder panics counts as not accepted, and the panic is reported.
 func (w *wire) receive(buf []byte, accept func([]byte) bool) (done bool, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -22,7 +22,6 @@ import (
 	"boothook/netboot/dial"
 	"boothook/netboot/nic/dhcp"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,7 +31,7 @@ type Sockets struct{}
 // DHCP4 opens the DHCPv4 client's port on a link that has no address. Whatever
 // host a message is sent to, it is broadcast. It must be closed.
 func (Sockets) DHCP4(index int) (net.PacketConn, error) {
-	conn, err := listenPacket(index, dhcpv4.ClientPort)
+	conn, err := listenPacket(index, dhcp.ClientPort4)
 	if err != nil {
 		return nil, fmt.Errorf("open dhcp socket: %w", err)
 	}
