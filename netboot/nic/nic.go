@@ -40,6 +40,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -266,11 +267,13 @@ func (m *Manager) inOrder() []*link {
 		}
 		return 1
 	}
-	slices.SortFunc(list, func(a, b *link) int {
+	// slices.SortFunc would be made once more for this type: 11 KB of the agent.
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
 		if d := first(a) - first(b); d != 0 {
-			return d
+			return d < 0
 		}
-		return a.index - b.index
+		return a.index < b.index
 	})
 	return list
 }
