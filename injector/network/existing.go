@@ -71,7 +71,7 @@ func ours(file, text string) bool {
 
 // leftovers removes what was written for an older network-config, of every
 // renderer, and names what of the image's own is about the same links.
-func (r *reader) leftovers(facts *plan.Facts, steps []plan.Step) []plan.Step {
+func (r *reader) leftovers(re renderer, facts *plan.Facts, steps []plan.Step) []plan.Step {
 	var out []plan.Step
 	var files []string
 	for file := range facts.Files {
@@ -86,56 +86,78 @@ func (r *reader) leftovers(facts *plan.Facts, steps []plan.Step) []plan.Step {
 		case ours(file, text):
 			out = append(out, plan.Step{Kind: plan.Remove, Path: file})
 		default:
-			r.rival(file, text, steps)
+			r.rival(re, facts, file, text)
 		}
 	}
 	return out
 }
 
-// rival warns of a file of the image that configures one of the links too, and
-// that the daemon reads beside or before what is written here.
-func (r *reader) rival(file, text string, steps []plan.Step) {
-	same := func(dir string) bool {
-		return slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.File && path.Dir(s.Path) == dir })
-	}
-	dir := path.Dir(file)
+// rival names a file of the image that configures one of the links too: of the
+// daemon that is written for, which would obey it as well or instead, or of
+// another that the root has.
+func (r *reader) rival(re renderer, facts *plan.Facts, file, text string) {
+	dir, base := path.Split(file)
+	daemon, claims := "", []string(nil)
 	switch {
-	case file == interfacesFile && same(interfacesDir), dir == interfacesDir && (same(dir) || same("/etc/network")):
+	case file == interfacesFile, dir == interfacesDir+"/":
+		daemon = "eni"
 		for line := range strings.Lines(text) {
-			w := strings.Fields(line)
-			if len(w) >= 2 && w[0] == "iface" && w[1] != "lo" && r.device(w[1]) {
-				r.problem(0, "%s has %s too, and ifupdown obeys both; take it out of the image", file, w[1])
+			if w := strings.Fields(line); len(w) > 1 && w[0] == "iface" && w[1] != "lo" {
+				claims = append(claims, w[1])
 			}
 		}
-	case dir == "/etc/systemd/network" && same(dir) && strings.HasSuffix(file, ".network"):
-		if path.Base(file) > "10-cloud-init-" {
+	case dir == "/etc/systemd/network/" && strings.HasSuffix(base, ".network"):
+		daemon, claims = "networkd", settingsOf(text, "Name", "MACAddress", "PermanentMACAddress")
+		if re.name == "networkd" && base > "10-cloud-init-" || re.name == "netplan" && base > "10-netplan-" {
 			return // the first that matches counts
 		}
-		for line := range strings.Lines(text) {
-			names, ok := strings.CutPrefix(strings.TrimSpace(line), "Name=")
-			for _, name := range strings.Fields(names) {
-				for _, l := range r.links {
-					if match, err := path.Match(name, l.device()); ok && err == nil && match {
-						r.problem(0, "%s has %s too, and systemd-networkd reads it first; take it out of the image", file, l.device())
-					}
-				}
-			}
+		if re.name == "netplan" {
+			daemon = re.name // which has networkd read its files
 		}
-	case dir == "/etc/netplan" && same(dir) && strings.HasSuffix(file, ".yaml"):
+	case dir == "/etc/netplan/" && strings.HasSuffix(base, ".yaml"):
+		daemon = "netplan"
 		doc, _ := Read([]byte(text), file)
 		for _, kind := range inner(doc).Map {
 			for _, e := range kind.Value.Map {
-				if l := r.links.byID(e.Key.Scalar()); l != nil && letterOf(kind.Key.Scalar()) != 0 {
-					r.problem(e.Key.Pos.Line, "%s has %s too, and netplan lays both together; take it out of the image", file, l.id)
+				if letterOf(kind.Key.Scalar()) != 0 {
+					match := e.Value.Get("match")
+					claims = append(claims, e.Key.Scalar(), match.Get("name").Scalar(), match.Get("macaddress").Scalar())
 				}
 			}
+		}
+	case dir == path.Dir(keyfileDir)+"/" && re.name == "network-manager":
+		daemon, claims = re.name, settingsOf(text, "interface-name", "mac-address")
+		if own := settingsOf(text, "autoconnect-priority"); len(own) == 0 || len(own[0]) < 3 || own[0] < keyfilePriority {
+			return // the highest that matches counts
+		}
+	case (dir == ifcfgDir || dir == ifcfgSUSEDir) && strings.HasPrefix(base, "ifcfg-"):
+		daemon, claims = "sysconfig", settingsOf(text, "DEVICE", "HWADDR")
+	}
+	if daemon == "" || daemon != re.name && !available(daemon, facts) {
+		return
+	}
+	for _, l := range r.links {
+		claimed := slices.ContainsFunc(claims, func(c string) bool {
+			match, err := path.Match(c, l.device())
+			return err == nil && match || c != "" && strings.EqualFold(c, l.said.get("match.macaddress")) || daemon == "netplan" && c == l.id
+		})
+		if claimed {
+			other, _ := named(daemon)
+			r.note(0, daemon != re.name, "%s has %s too, for %s; take it out of the image", file, l.device(), other.daemon)
 		}
 	}
 }
 
-// device says whether one of the links has that name.
-func (r *reader) device(name string) bool {
-	return slices.ContainsFunc(r.links, func(l *link) bool { return l.device() == name })
+// settingsOf are the words of the values that some keys have in a file of
+// KEY=VALUE lines.
+func settingsOf(text string, keys ...string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && slices.Contains(keys, key) {
+			out = append(out, strings.Fields(strings.Trim(value, `"'`))...)
+		}
+	}
+	return out
 }
 
 // missing names packages that ifupdown's stanzas need and the root lacks.

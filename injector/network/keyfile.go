@@ -8,7 +8,12 @@ import (
 	"boothook/injector/plan"
 )
 
-const keyfileDir = "/etc/NetworkManager/system-connections/cloud-init-"
+const (
+	keyfileDir = "/etc/NetworkManager/system-connections/cloud-init-"
+	// keyfilePriority is above that of the connection that NetworkManager makes
+	// up for a bare device, and of most images' own.
+	keyfilePriority = "120"
+)
 
 // keyfileTable is how NetworkManager is told what settings: of any connection
 // (k), of each kind, of a route (r, its options) and of a rule (u):
@@ -188,8 +193,7 @@ func (l *link) keyfile(all links) *ini {
 	} else {
 		f.set("match", "interface-name", said.get("match.name"))
 	}
-	// Above the connection that NetworkManager makes up for a bare device.
-	f.set("connection", "autoconnect-priority", "120")
+	f.set("connection", "autoconnect-priority", keyfilePriority)
 	if said.get("activation-mode") == "manual" {
 		f.set("connection", "autoconnect", "false")
 	}

@@ -118,7 +118,7 @@ func Plan(top *cloudconfig.Value, facts *plan.Facts, choice string, priority []s
 		}
 	}
 	if len(steps) > 0 && facts != nil {
-		steps = append(r.leftovers(facts, steps), steps...)
+		steps = append(r.leftovers(re, facts, steps), steps...)
 	}
 	for i := range steps {
 		steps[i].Why = plan.Why{Part: "network-config", Origin: top.Pos.Origin, Line: doc.Pos.Line}

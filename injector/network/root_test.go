@@ -92,21 +92,51 @@ func TestLeftovers(t *testing.T) {
 	if !slices.Equal(removed, want) {
 		t.Errorf("removed %v, not %v", removed, want)
 	}
-	for renderer, name := range map[string]string{"networkd": "05-mine.network", "netplan": "01-own.yaml", "eni": "interfaces.d/mine"} {
-		doc, _ := Read([]byte(oneStatic), "")
-		r := Plan(doc, rootWith(files, interfacesFile, resolvedProgram), renderer, nil)
-		rivals := 0
-		for _, p := range r.Problems {
-			if strings.Contains(p.Message, "take it out of the image") {
-				rivals++
-				if !strings.Contains(p.Message, name) {
-					t.Errorf("%s: %v", renderer, p)
+}
+
+// TestRivals holds what is said of a file of the image that configures the same
+// link: an error where the daemon that is written for reads it too, a warning
+// where it is that of another one that the root has.
+func TestRivals(t *testing.T) {
+	const keyfiles = "/etc/NetworkManager/system-connections/"
+	for _, c := range []struct {
+		name, renderer string
+		has            string // a program of another daemon
+		file, text     string
+		want           string
+	}{
+		{"interfaces", "eni", "", interfacesFile, "iface eth0 inet dhcp\n", "error"},
+		{"interfaces of another link", "eni", "", interfacesFile, "iface eth1 inet dhcp\n", ""},
+		{"networkd by name", "networkd", "", "/etc/systemd/network/05.network", "[Match]\nName=en* eth*\n", "error"},
+		{"networkd by address", "networkd", "", "/etc/systemd/network/05.network", "[Match]\nMACAddress=02:00:00:00:00:0A\n", "error"},
+		{"networkd, later", "networkd", "", "/etc/systemd/network/50.network", "[Match]\nName=eth0\n", ""},
+		{"networkd before netplan's", "netplan", "", "/etc/systemd/network/05.network", "[Match]\nName=eth0\n", "error"},
+		{"networkd after netplan's", "netplan", "", "/etc/systemd/network/20.network", "[Match]\nName=eth0\n", ""},
+		{"netplan", "netplan", "", "/etc/netplan/01.yaml", "network: {version: 2, ethernets: {nic: {dhcp4: true}}}\n", "error"},
+		{"a keyfile", "network-manager", "", keyfiles + "a.nmconnection", "[connection]\ninterface-name=eth0\n", ""},
+		{"a keyfile that comes first", "network-manager", "", keyfiles + "a.nmconnection", "[connection]\ninterface-name=eth0\nautoconnect-priority=500\n", "error"},
+		{"a keyfile by address that comes first", "network-manager", "", keyfiles + "a.nmconnection", "[connection]\nautoconnect-priority=500\n[ethernet]\nmac-address=02:00:00:00:00:0A\n", "error"},
+		{"ifcfg of another name", "sysconfig", "", ifcfgDir + "ifcfg-System_eth0", "DEVICE=\"eth0\"\n", "error"},
+		{"ifcfg by address", "sysconfig", "", ifcfgDir + "ifcfg-Wired", "HWADDR=02:00:00:00:00:0a\n", "error"},
+		{"ifcfg of the same name", "sysconfig", "", ifcfgDir + "ifcfg-eth0", "DEVICE=eth0\n", ""},
+		{"interfaces beside networkd", "networkd", "/sbin/ifup", interfacesFile, "iface eth0 inet dhcp\n", "warning"},
+		{"interfaces of nobody", "networkd", "", interfacesFile, "iface eth0 inet dhcp\n", ""},
+		{"networkd beside ifupdown", "eni", networkdProgram, "/etc/systemd/network/80-dhcp.network", "[Match]\nName=eth*\n", "warning"},
+		{"netplan beside ifupdown", "eni", netplanProgram, "/etc/netplan/01.yaml", "network: {version: 2, ethernets: {nic: {dhcp4: true}}}\n", "warning"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			doc, _ := Read([]byte("version: 2\nethernets: {nic: {match: {macaddress: '02:00:00:00:00:0a'}, set-name: eth0, addresses: [10.0.0.5/24]}}\n"), "")
+			r := Plan(doc, rootWith(map[string]string{c.file: c.text}, c.has, resolvedProgram), c.renderer, nil)
+			got := ""
+			for _, p := range r.Problems {
+				if strings.Contains(p.Message, c.file) {
+					got += either(p.Warning, "warning", "error")
 				}
 			}
-		}
-		if rivals != 1 {
-			t.Errorf("%s: %d rivals: %v", renderer, rivals, r.Problems)
-		}
+			if got != c.want {
+				t.Errorf("%q, not %q: %v", got, c.want, r.Problems)
+			}
+		})
 	}
 }
 
