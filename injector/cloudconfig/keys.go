@@ -43,7 +43,7 @@ func checkKeys(cfg Config) []instance.Problem {
 		return nil
 	}
 	for _, e := range cfg.Root.Map {
-		if e.Value.Pos.Part == "" {
+		if e.Key.Pos.Part == "" { // the value's is that of the lower layer
 			continue
 		}
 		handled, known, suggestion := Known(e.Key.Text)

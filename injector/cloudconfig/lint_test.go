@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"boothook/injector/plan"
 	"boothook/injector/userdata"
 )
 
@@ -52,6 +53,29 @@ func TestNotHandled(t *testing.T) {
 		got := Lint([]userdata.Part{{Name: "p", Type: userdata.TypeCloudConfig, Body: []byte(body)}})
 		if len(got) != 1 || !got[0].Warning || !strings.Contains(got[0].Message, key) || !strings.Contains(got[0].Message, want) {
 			t.Errorf("%s: %v", key, got)
+		}
+	}
+}
+
+// TestKeysBesideTheRoots: a key that user-data and the root's own cloud.cfg
+// both have is user-data's, too.
+func TestKeysBesideTheRoots(t *testing.T) {
+	own := []plan.Document{{Path: "/etc/cloud/cloud.cfg", Body: []byte("network: {version: 2}\npower_state: {mode: halt}\nsnap: [a]\nlandscape: x\n")}}
+	for body, want := range map[string]string{
+		"network: {version: 2}":     "2: network in user-data does nothing",
+		"network: {ethernets: {}}":  "2: network in user-data does nothing",
+		"power_state: {delay: now}": `2: key "power_state" is not handled`,
+		"snap: [b]":                 `2: key "snap" is not handled`,
+		"landscape: y":              `2: key "landscape" is not handled`,
+		"hostname: a":               "",
+	} {
+		cfg, _ := Merge([]userdata.Part{{Name: "p", Type: userdata.TypeCloudConfig, Body: []byte("#cloud-config\n" + body + "\n")}}, nil, nil, own)
+		got := ""
+		for _, p := range checkKeys(cfg) {
+			got += p.String() + "\n"
+		}
+		if n := strings.Count(got, "\n"); want == "" && n > 0 || want != "" && n != 1 || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, not %q", body, got, want)
 		}
 	}
 }
