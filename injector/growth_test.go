@@ -71,6 +71,13 @@ func shapes() []shape {
 			return instance.Instance{Source: "nocloud", ID: "i-1", UserData: []byte("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=X\n\n" +
 				times(n, "--X\nContent-Type: text/cloud-config\nMerge-Type: list(append)+dict(recurse_array)+str()\n\n#cloud-config\nruncmd:\n- [echo, %d]\n") + "--X--\n")}
 		}, nil, ""},
+		{"options", 20000, func(n int) instance.Instance {
+			return config(times(n, "k%d: 1\n"))
+		}, nil, ""},
+		{"patches", 4000, func(n int) instance.Instance {
+			return instance.Instance{Source: "nocloud", ID: "i-1", UserData: []byte("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=X\n\n" +
+				"--X\nContent-Type: text/cloud-config-jsonp\n\n#cloud-config-jsonp\n[" + strings.TrimSuffix(times(n, `{"op": "add", "path": "/k%d", "value": 1},`), ",") + "]\n--X--\n")}
+		}, nil, ""},
 		{"repositories", 1000, func(n int) instance.Instance {
 			return config("yum_repos:" + times(n, "\n  r%d: {baseurl: 'http://x/', name: r}"))
 		}, nil, ""},

@@ -8,6 +8,10 @@ import (
 	"strings"
 )
 
+// maxPatch is how many operations a patch may have: each copies the mapping or
+// list that it changes.
+const maxPatch = 4096
+
 // errPatch says that a patch was not applied.
 var errPatch = errors.New("the patch cannot be used and is left out")
 
@@ -16,6 +20,9 @@ var errPatch = errors.New("the patch cannot be used and is left out")
 func applyPatch(doc, patch *Value) (*Value, error) {
 	if patch.Kind != List {
 		return &Value{}, fmt.Errorf("%w: it must be a list of operations", errPatch)
+	}
+	if len(patch.List) > maxPatch {
+		return &Value{}, fmt.Errorf("%w: it has %d operations, at most %d are taken", errPatch, len(patch.List), maxPatch)
 	}
 	for i, op := range patch.List {
 		var err error
@@ -169,7 +176,7 @@ func edit(doc *Value, path []string, act action, v *Value) (*Value, error) {
 
 func editMap(doc *Value, path []string, act action, v *Value) (*Value, error) {
 	key := &Value{Kind: String, Text: path[0], Pos: v.Pos, nodes: 1}
-	i, last := find(doc.Map, key), len(path) == 1
+	i, last := find(doc.Map, path[0]), len(path) == 1
 	entries := slices.Clone(doc.Map)
 	switch {
 	case i < 0 && last && act == add:

@@ -26,6 +26,7 @@ func TestMergeRules(t *testing.T) {
 		{"dict recurses into strings", "dict(recurse_str)+str(append)", "a: x", "a: y", "a: xy"},
 		{"strings replaced", "dict(recurse_str)+str()", "a: x", "a: y", "a: y"},
 		{"null deletes", "dict(allow_delete,no_replace)", "a: 1\nb: 2", "a:\n", "b: 2"},
+		{"what is deleted moves no other", "dict(allow_delete,replace)", "a: 1\nb: 2\nc: 3", "a:\nd: 4\nc: 5", "b: 2\nc: 5\nd: 4"},
 		{"null stays without the option", "dict(replace)", "a: 1", "a:\n", "a:\n"},
 		{"list is replaced by index and not lengthened", "dict(recurse_list)+list()", "a: [a, b, c]", "a: [x, y, z, w]", "a: [x, y, z]"},
 		{"shorter list replaces the beginning", "dict(recurse_list)+list()", "a: [a, b, c]", "a: [x]", "a: [x, b, c]"},
@@ -149,6 +150,19 @@ func TestPatch(t *testing.T) {
 				t.Error(problems, cmp.Diff(asJSON(want), asJSON(cfg.User)))
 			}
 		})
+	}
+}
+
+// Each operation copies what it changes, so that there may not be any number.
+func TestPatchIsBounded(t *testing.T) {
+	for _, n := range []int{maxPatch, maxPatch + 1} {
+		op := `{"op": "add", "path": "/a", "value": 1},`
+		patch := userdata.Part{Name: "1", Type: userdata.TypeCloudConfigJSONP, Origin: "user-data",
+			Body: []byte("#cloud-config-jsonp\n[" + strings.TrimSuffix(strings.Repeat(op, n), ",") + "]")}
+		cfg, problems := Merge([]userdata.Part{patch}, nil, nil, nil)
+		if refused := len(problems) == 1 && strings.Contains(problems[0].Message, "at most 4096"); refused != (n > maxPatch) || (cfg.Get("a").Kind == Absent) != refused {
+			t.Errorf("%d operations: %v", n, problems)
+		}
 	}
 }
 

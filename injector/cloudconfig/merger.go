@@ -136,13 +136,17 @@ func (m mergers) mergeDict(r rule, base, with *Value) (*Value, error) {
 	}
 	replace := r.method("no_replace", "replace", "no_replace") == "replace"
 	out := slices.Clone(base.Map)
+	places := index(out)
 	for _, e := range with.Map {
-		i := find(out, e.Key)
+		key := e.Key.key()
+		i, found := places[key]
 		switch {
-		case i < 0:
+		case !found:
+			places[key] = len(out)
 			out = append(out, e)
 		case e.Value.Kind == Null && r.has("allow_delete"):
-			out = slices.Delete(out, i, i+1)
+			delete(places, key)
+			out[i].Value = nil
 		case replace:
 			out[i].Value = e.Value
 		case e.Value.Kind == Map, r.recurses(e.Value):
@@ -153,6 +157,7 @@ func (m mergers) mergeDict(r rule, base, with *Value) (*Value, error) {
 			out[i].Value = v
 		}
 	}
+	out = slices.DeleteFunc(out, func(e Entry) bool { return e.Value == nil })
 	return checked(mapping(out, with.Pos))
 }
 

@@ -1,6 +1,7 @@
 package cloudconfig
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -161,9 +162,10 @@ func same(a, b *Value) bool {
 		if len(a.Map) != len(b.Map) {
 			return false
 		}
+		places := index(b.Map)
 		for _, e := range a.Map {
-			i := find(b.Map, e.Key)
-			if i < 0 || !same(e.Value, b.Map[i].Value) {
+			i, found := places[e.Key.key()]
+			if !found || !same(e.Value, b.Map[i].Value) {
 				return false
 			}
 		}
@@ -183,15 +185,19 @@ func (v *Value) key() string {
 	return strconv.Itoa(int(v.Kind)) + ":" + v.Text
 }
 
-// find returns the index of the key in a mapping, or -1.
-func find(m []Entry, key *Value) int {
-	k := key.key()
+// find returns the index of a string as a key of a mapping, or -1. Who looks up
+// many makes an index.
+func find(m []Entry, key string) int {
+	return slices.IndexFunc(m, func(e Entry) bool { return e.Key.Kind == String && e.Key.Text == key })
+}
+
+// index tells where in a mapping each key is.
+func index(m []Entry) map[string]int {
+	places := make(map[string]int, len(m))
 	for i := range m {
-		if m[i].Key.key() == k {
-			return i
-		}
+		places[m[i].Key.key()] = i
 	}
-	return -1
+	return places
 }
 
 // with is a mapping with other entries.
