@@ -23,7 +23,7 @@ ACTIONLINT := $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TAGS := net boot inits powercut faults bench package daemons upstart attack
 
-.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-network-boots test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart test-network-daemons attack conformance conformance-network fuzz fuzz-jinja mutate size clean
+.PHONY: help setup build rescue boot bench test check unit cover race race-part test-net test-boot test-early test-inits test-network-boots test-faults test-matrix test-arm test-examples bench-bake bench-initrd package test-package test-workflow test-powercut test-roots test-upstart test-network-daemons attack conformance conformance-network conformance-sources fuzz fuzz-jinja mutate size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -142,6 +142,9 @@ conformance-network: setup ## network files beside cloud-init's renderers and ne
 
 test-network-daemons: setup ## show network files to networkd, ifupdown, NetworkManager and netplan of Debian 12 and 13 (20 minutes, root)
 	$(GO) test -count=1 -v -timeout 60m -tags daemons ./scripts/networkdaemons
+
+conformance-sources: setup ## metadata documents beside what Debian 13's cloud-init makes of them (root)
+	scripts/sourceconformance/run.sh
 
 fuzz: ## every fuzz target for ten minutes (FUZZTIME=)
 	scripts/fuzz $(FUZZTIME)
