@@ -144,6 +144,7 @@ func inject(ctx context.Context, r *root.Root, p *Prepared, o *Options) (*Result
 	volatile := len(r.Volatile()) > 0
 	who, err := identify(r, p, o.HardwareIDs, o.AgainEachBoot || volatile)
 	result.note(who.problems)
+	result.note(who.instance.Problems)
 	result.Instance, result.Decision, result.Outcome.NewInstance = *who.instance, who.decision, who.decision.New
 	if err == nil {
 		err = checkSigned(who.documents, o.RequireSigned)

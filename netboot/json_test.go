@@ -21,6 +21,9 @@ type wire struct {
 	VendorData    []byte `json:"vendor_data,omitempty"`
 	VendorData2   []byte `json:"vendor_data2,omitempty"`
 	NetworkConfig []byte `json:"network_config,omitempty"`
+	// Nothing keeps these: what they say is done with or reported once.
+	Files    []instance.File    `json:"files,omitempty"`
+	Problems []instance.Problem `json:"problems,omitempty"`
 }
 
 // TestInstanceAsJSON holds that what the search finds is data: all of its
@@ -34,6 +37,8 @@ func TestInstanceAsJSON(t *testing.T) {
 		MetaData: map[string]any{"placement": map[string]any{"region": "eu-1"}, "list": []any{"a", true, nil, 1.5}},
 		Partial:  true, UserData: []byte("\x1f\x8b\x00\xff"), VendorData: []byte("vendor\r\n"),
 		VendorData2: []byte("{}"), NetworkConfig: []byte("version: 2\n"),
+		UserKeys: map[string][]string{"alice": {"ssh-rsa AAAA three"}}, Files: []instance.File{{Path: "/etc/motd", Body: []byte("hi")}},
+		Problems: []instance.Problem{{Origin: "user-data", Message: "is not text, and left out"}},
 	}}
 	v := reflect.ValueOf(found.Instance)
 	for i := range v.NumField() {
@@ -77,7 +82,7 @@ func TestAnswersAsJSON(t *testing.T) {
 // throughJSON writes an instance and reads it back.
 func throughJSON(t *testing.T, in instance.Instance) instance.Instance {
 	t.Helper()
-	text, err := json.Marshal(wire{in, in.Partial, in.UserData, in.VendorData, in.VendorData2, in.NetworkConfig})
+	text, err := json.Marshal(wire{in, in.Partial, in.UserData, in.VendorData, in.VendorData2, in.NetworkConfig, in.Files, in.Problems})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,5 +92,6 @@ func throughJSON(t *testing.T, in instance.Instance) instance.Instance {
 	}
 	got := w.Instance
 	got.Partial, got.UserData, got.VendorData, got.VendorData2, got.NetworkConfig = w.Partial, w.UserData, w.VendorData, w.VendorData2, w.NetworkConfig
+	got.Files, got.Problems = w.Files, w.Problems
 	return got
 }

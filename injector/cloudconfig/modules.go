@@ -70,6 +70,7 @@ func modules() []module {
 	return []module{
 		{"seed_random", []string{"random_seed"}, false, plan.PerInstance, seedRandom},
 		{"bootcmd", []string{"bootcmd"}, false, plan.PerBoot, bootcmd},
+		{"injected_files", nil, true, plan.PerInstance, injectedFiles},
 		{"write_files", []string{"write_files"}, false, plan.PerInstance, writeFilesEarly},
 		{"mounts", []string{"mounts", "mount_default_fields", "swap"}, false, plan.PerInstance, mounts},
 		{"set_hostname", []string{"hostname", "fqdn", "prefer_fqdn_over_hostname", "preserve_hostname", "create_hostname_file"}, true, plan.PerInstance, setHostname},

@@ -47,7 +47,7 @@ func (b *builder) cloudKeys() []string {
 	if !b.cfg.Get("allow_public_ssh_keys").Truth(true) {
 		return nil
 	}
-	return slices.Clone(b.Instance.PublicKeys)
+	return slices.Concat(b.Instance.PublicKeys, b.Instance.UserKeys[b.people.main])
 }
 
 // redirection is what stands before the keys of an account that nobody is to

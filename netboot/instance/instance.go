@@ -27,6 +27,9 @@ type Instance struct {
 	Hostname string `json:"hostname,omitempty"`
 	// PublicKeys are OpenSSH authorized_keys lines.
 	PublicKeys []string `json:"public_keys,omitempty"`
+	// UserKeys are more of them, by the account that they are for. They count
+	// for the image's default user; the source cannot know its name.
+	UserKeys map[string][]string `json:"user_keys,omitempty"`
 	// LaunchIndex selects parts that carry a Launch-Index; nil: no selection.
 	LaunchIndex *int `json:"launch_index,omitempty"`
 	// MetaData is the source's other metadata as a JSON-able tree, stored
@@ -38,10 +41,37 @@ type Instance struct {
 	// those that were stored count.
 	Partial bool `json:"-"`
 
+	// Files are to be written into the root, once per instance.
+	Files []File `json:"-"`
+	// Problems are about values that could not be used as the source gives
+	// them. All else of the instance counts.
+	Problems []Problem `json:"-"`
+
 	UserData      []byte `json:"-"`
 	VendorData    []byte `json:"-"`
 	VendorData2   []byte `json:"-"`
 	NetworkConfig []byte `json:"-"`
+}
+
+// A File is one that the source itself gives along, for a place in the root.
+type File struct {
+	Path string
+	Body []byte
+}
+
+// Bad notes that the value of a key cannot be used, and is left out.
+//
+//go:noinline
+func (i *Instance) Bad(key, message string) {
+	i.Problems = append(i.Problems, Problem{Origin: key, Message: message})
+}
+
+// Odd notes that the value of a key is not in the form that was promised, and
+// is used all the same.
+//
+//go:noinline
+func (i *Instance) Odd(key, message string) {
+	i.Problems = append(i.Problems, Problem{Origin: key, Message: message, Warning: true})
 }
 
 // An Outcome is what became of an Instance in the root: the one value that

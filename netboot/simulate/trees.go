@@ -41,8 +41,13 @@ func (c AliYun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"/2016-01-01/user-data":             c.UserData,
 		"/2016-01-01/vendor-data":           c.VendorData,
 	}
+	list := ""
 	for i, key := range c.PublicKeys {
+		list += fmt.Sprintf("%d=key-%d\n", i, i)
 		d[fmt.Sprintf("/2016-01-01/meta-data/public-keys/%d/openssh-key", i)] = []byte(key)
+	}
+	if list != "" {
+		d["/2016-01-01/meta-data/public-keys/"] = []byte(list)
 	}
 	d.ServeHTTP(w, r)
 }

@@ -50,19 +50,12 @@ func parseAkamai(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := meta.text("id")
+	id := meta.str("id")
 	if id == "" {
 		id = ev.DMI["product_serial"] // the same number, from the firmware
 	}
-	in, err := describe(meta, description{id: id, hostname: "label"})
-	if err != nil {
-		return nil, err
-	}
-	keys, err := parseOptional("ssh-keys", got[akamaiKeys])
-	if err != nil {
-		return nil, err
-	}
-	in.PublicKeys = keysOf(keys.object("users")["root"])
-	in.UserData, err = mustBase64("user-data", got.text(akamaiUser))
-	return in, err
+	in := describe(meta, description{id: id, hostname: "label"})
+	in.PublicKeys = keysOf(beside(in, "ssh-keys", got[akamaiKeys]).object("users")["root"])
+	in.UserData = promised(in, "user-data", got.text(akamaiUser))
+	return in, nil
 }

@@ -17,6 +17,7 @@ const (
 	aliyunTokenTTL   = "X-aliyun-ecs-metadata-token-ttl-seconds"
 	aliyunHostname   = "meta-data/hostname"
 	aliyunVendorData = "vendor-data"
+	aliyunNIC        = "/network-interface-id" // which every NIC has
 )
 
 func aliyun() *Source {
@@ -32,12 +33,18 @@ func fetchAliYun(ctx context.Context, env *Env) (Docs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gather(ctx, env.HTTP, aliyunBase, header,
+	ask := func(want []doc) (Docs, error) { return gather(ctx, env.HTTP, aliyunBase, header, want...) }
+	got, err := ask(append(nicDocs(env, aliyunNIC, ec2IPv6s),
 		doc{path: ec2ID},
 		doc{path: ec2UserData},
 		doc{path: aliyunVendorData},
 		doc{path: aliyunHostname},
-		doc{path: ec2Key})
+		doc{path: ec2Keys, lenient: true},
+		doc{path: ec2Key}))
+	if err != nil {
+		return nil, err
+	}
+	return withKeys(got, ask)
 }
 
 func parseAliYun(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
@@ -49,5 +56,6 @@ func parseAliYun(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		in.MetaData["hostname"] = in.Hostname
 	}
 	in.VendorData = got[aliyunVendorData]
+	in.NetworkConfig = ec2Network(got, false)
 	return in, nil
 }

@@ -3,9 +3,8 @@ package source
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 
 	"boothook/netboot/fetch"
@@ -74,39 +73,34 @@ func parseAzure(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	profile := compute.object("osProfile")
 	in := &instance.Instance{
 		ID:       strings.ToLower(ev.DMI["product_uuid"]),
-		Hostname: profile.text("computerName"),
+		Hostname: profile.str("computerName"),
 		MetaData: map[string]any{"imds": map[string]any{
 			"compute": compute.without("userData", "customData", "osProfile", "publicKeys"), "network": root["network"],
 		}},
 	}
 	if in.ID == "" {
-		in.ID = strings.ToLower(compute.text("vmId"))
+		in.ID = strings.ToLower(compute.str("vmId"))
 	}
-	if in.Hostname == "" {
-		in.Hostname = compute.text("name")
+	for _, k := range compute.items("publicKeys") {
+		// The portal lets line breaks into a key.
+		in.PublicKeys = append(in.PublicKeys, keyLines(strings.NewReplacer("\r", "", "\n", "").Replace(k.str("keyData")))...)
 	}
-	keys, _ := compute["publicKeys"].([]any)
-	for _, k := range keys {
-		if k, ok := k.(map[string]any); ok {
-			in.PublicKeys = append(in.PublicKeys, keysOf(k["keyData"])...)
-		}
-	}
-	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
-	if in.UserData, err = mustBase64("userData", compute.text("userData")); err != nil {
-		return nil, err
-	}
-	ovf, err := readAzureOVF(string(got[azureOVF]))
+	in.UserData = promised(in, "userData", string(compute.body(in, "userData")))
+	ovf, err := readAzureOVF(in, string(got[azureOVF]))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, azureOVF, err)
+		in.Bad(azureOVF, err.Error()+"; what comes after it is left out")
 	}
+	in.Hostname = cmp.Or(in.Hostname, ovf.host, compute.str("name"))
+	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
+	in.NetworkConfig = azureNetwork(root.object("network"))
 	if ovf.customData != nil {
 		in.UserData = ovf.customData // what the volume says counts more, as for cloud-init
 	}
 	// The disc is gone after the first boot.
 	in.Partial = got[azureOVF] == nil && in.UserData == nil
 	// Of the account it is the other way round.
-	user := cmp.Or(profile.text("adminUsername"), ovf.user)
-	locked := cmp.Or(profile.text("disablePasswordAuthentication"), ovf.locked)
+	user := cmp.Or(profile.str("adminUsername"), ovf.user)
+	locked := cmp.Or(profile.str("disablePasswordAuthentication"), ovf.locked)
 	in.VendorData = azureAccount(user, ovf.password, locked)
 	return in, nil
 }
@@ -114,8 +108,8 @@ func parseAzure(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 // An azureEnvironment is what ovf-env.xml says of a machine; empty where it
 // says nothing.
 type azureEnvironment struct {
-	customData             []byte
-	user, password, locked string
+	customData                   []byte
+	host, user, password, locked string
 }
 
 // azureRedacted stands where a password was, once cloud-init has seen it.
@@ -123,13 +117,13 @@ const azureRedacted = "REDACTED"
 
 // readAzureOVF looks for elements by their names, whatever their prefix: an
 // XML library would weigh more than all the sources together.
-func readAzureOVF(doc string) (e azureEnvironment, err error) {
+func readAzureOVF(in *instance.Instance, doc string) (e azureEnvironment, err error) {
 	var custom string
 	for _, field := range [...]struct {
 		name string
 		to   *string
 	}{
-		{"CustomData", &custom}, {"UserName", &e.user}, {"UserPassword", &e.password}, {"DisableSshPasswordAuthentication", &e.locked},
+		{"HostName", &e.host}, {"CustomData", &custom}, {"UserName", &e.user}, {"UserPassword", &e.password}, {"DisableSshPasswordAuthentication", &e.locked},
 	} {
 		text, err := xmlText(doc, field.name)
 		if err != nil && !errors.Is(err, errNoElement) {
@@ -143,10 +137,49 @@ func readAzureOVF(doc string) (e azureEnvironment, err error) {
 	if custom == "" {
 		return e, nil
 	}
-	if e.customData, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(custom), "")); err != nil {
-		err = errors.New("custom data are not base64")
+	e.customData = promised(in, "CustomData", custom)
+	return e, nil
+}
+
+// azureNetwork turns the interfaces of the service: the first address of each
+// family comes by DHCP, all others are given; names are resolved over the first
+// NIC alone, whose routes count most.
+func azureNetwork(network object) []byte {
+	c := netConfig{}
+	for i, nic := range network.items("interface") {
+		four, six := nic.object("ipv4"), nic.object("ipv6")
+		if four.items("ipAddress") == nil && six.items("ipAddress") == nil {
+			continue
+		}
+		mac := nic.str("macAddress")
+		if len(mac) == 12 {
+			mac = mac[0:2] + ":" + mac[2:4] + ":" + mac[4:6] + ":" + mac[6:8] + ":" + mac[8:10] + ":" + mac[10:12]
+		}
+		name := "eth" + strconv.Itoa(i)
+		l := c.ethernet(name, mac)
+		l.set("set-name", name)
+		l.set("dhcp4", true)
+		l.set("dhcp4-overrides", dhcpOverrides(i))
+		if six.items("ipAddress") != nil {
+			l.set("dhcp6", true)
+			l.set("dhcp6-overrides", dhcpOverrides(i))
+		}
+		l.further(four, "24")
+		l.further(six, "128")
 	}
-	return e, err
+	return c.document()
+}
+
+// further adds the addresses beside the first of one family.
+func (l object) further(family object, bits string) {
+	if subnets := family.items("subnet"); len(subnets) > 0 {
+		bits = cmp.Or(subnets[0].text("prefix"), bits)
+	}
+	for i, a := range family.items("ipAddress") {
+		if i > 0 {
+			l.address(a.str("privateIpAddress"), bits)
+		}
+	}
 }
 
 // azureAccount is the cloud-config of the account that the machine was ordered
@@ -163,7 +196,7 @@ func azureAccount(user, password, locked string) []byte {
 	if len(account) > 0 {
 		config["system_info"] = object{"default_user": account}
 	}
-	if locked != "" {
+	if locked != "" || password != "" {
 		config["ssh_pwauth"] = !strings.EqualFold(locked, "true")
 	}
 	if len(config) == 0 {

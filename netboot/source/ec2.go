@@ -3,7 +3,7 @@ package source
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -67,14 +67,26 @@ func ec2Bases() []string {
 }
 
 func fetchEC2(ctx context.Context, env *Env) (Docs, error) {
-	return fetchEC2Docs(ctx, env, []doc{
-		{path: ec2ID},
-		{path: ec2UserData},
-		{path: ec2Hostname},
-		{path: ec2Key},
-		{path: ec2Index},
-		{path: ec2Document, optional: true},
-	})
+	return fetchEC2Docs(ctx, env, append(nicDocs(env, ec2Device, ec2IPv4s, ec2IPv6s, ec2Subnet4, ec2Subnet6),
+		doc{path: ec2ID},
+		doc{path: ec2UserData},
+		doc{path: ec2Hostname},
+		doc{path: ec2Key},
+		doc{path: ec2Keys, lenient: true},
+		doc{path: ec2Index},
+		doc{path: ec2Document, optional: true},
+	))
+}
+
+// withKeys fetches the keys beside the first, which few machines have.
+func withKeys(got Docs, ask func([]doc) (Docs, error)) (Docs, error) {
+	want := furtherKeys(got)
+	if want == nil {
+		return got, nil
+	}
+	keys, err := ask(want)
+	maps.Copy(got, keys)
+	return got, err
 }
 
 func fetchEC2Docs(ctx context.Context, env *Env, want []doc) (Docs, error) {
@@ -104,7 +116,12 @@ func gatherEC2(ctx context.Context, env *Env, want []doc) (Docs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gather(ctx, c, s.base, s.header, want...)
+	ask := func(want []doc) (Docs, error) { return gather(ctx, c, s.base, s.header, want...) }
+	got, err := ask(want)
+	if err != nil {
+		return nil, err
+	}
+	return withKeys(got, ask)
 }
 
 // tokenHeader opens a session of version 2 and gives its header. A service
@@ -128,6 +145,7 @@ func parseEC2(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		return nil, err
 	}
 	in.UserData = maybeBase64(in.UserData)
+	in.NetworkConfig = ec2Network(got, true)
 	return in, nil
 }
 
@@ -137,7 +155,7 @@ func parseEC2Tree(got Docs) (*instance.Instance, error) {
 	in := &instance.Instance{
 		ID:         got.text(ec2ID),
 		Hostname:   got.text(ec2Hostname),
-		PublicKeys: keyLines(got.text(ec2Key)),
+		PublicKeys: treeKeys(got),
 		UserData:   got[ec2UserData],
 		MetaData:   map[string]any{},
 	}
@@ -151,10 +169,10 @@ func parseEC2Tree(got Docs) (*instance.Instance, error) {
 	if s := got.text(ec2Index); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 || n > maxEC2Launch {
-			return nil, fmt.Errorf("%w: ami-launch-index is not a number", ErrMalformed)
+			in.Bad("ami-launch-index", "is not a number, and left out")
+		} else {
+			in.LaunchIndex, in.MetaData["ami-launch-index"] = &n, n
 		}
-		in.LaunchIndex = &n
-		in.MetaData["ami-launch-index"] = n
 	}
 	addEC2Document(in.MetaData, got[ec2Document])
 	return in, nil

@@ -99,8 +99,8 @@ func TestEC2Economy(t *testing.T) {
 			t.Fatal(err)
 		}
 		requests, conns := s.count()
-		if requests["PUT"] != 1 || requests["GET"] > 6 || conns > 4 || len(requests) != 2 {
-			t.Errorf("delay %v: %v over %d connections, want 1 PUT and at most 6 GETs over at most 4", delay, requests, conns)
+		if requests["PUT"] != 1 || requests["GET"] > 7 || conns > 4 || len(requests) != 2 {
+			t.Errorf("delay %v: %v over %d connections, want 1 PUT and at most 7 GETs over at most 4", delay, requests, conns)
 		}
 		if n := s.env.HTTP.Stats().Connections; n > 4 {
 			t.Errorf("delay %v: %d connections opened", delay, n)

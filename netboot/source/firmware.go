@@ -111,7 +111,7 @@ func parseFirmware(got Docs, ev *platform.Evidence) (*instance.Instance, error) 
 	if err != nil {
 		return nil, err
 	}
-	if meta.text("instance-id") == "" {
+	if meta.str("instance-id") == "" {
 		in.ID = strings.ToLower(ev.DMI["product_uuid"])
 		if in.MetaData != nil {
 			in.MetaData["instance-id"] = in.ID

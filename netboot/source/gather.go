@@ -28,6 +28,9 @@ type doc struct {
 	// optional documents are nice to have: failing to get one is the same
 	// as there being none.
 	optional bool
+	// lenient documents are waited for as the others are, but a service that
+	// refuses one, in whatever words, has none.
+	lenient bool
 	// header is sent beside that of all documents.
 	header map[string]string
 }
@@ -71,6 +74,7 @@ func gather(ctx context.Context, c *fetch.Client, base string, header map[string
 			switch {
 			case a.err == nil:
 				got[a.path] = a.body
+			case a.lenient && fetch.Status(a.err) >= 400 && fetch.Status(a.err) < 500:
 			case !a.optional && !errors.Is(a.err, fetch.ErrNotFound):
 				return nil, a.err
 			}

@@ -3,7 +3,9 @@ package source
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
+	"time"
 
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
@@ -38,14 +40,8 @@ func fetchGCE(ctx context.Context, env *Env) (Docs, error) {
 }
 
 func parseGCE(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
-	attributes, err := parseOptional("instance attributes", got[gceInstance])
-	if err != nil {
-		return nil, err
-	}
-	project, err := parseOptional("project attributes", got[gceProject])
-	if err != nil {
-		return nil, err
-	}
+	in := &instance.Instance{ID: got.text(gceID)}
+	attributes, project := beside(in, "instance attributes", got[gceInstance]), beside(in, "project attributes", got[gceProject])
 	fqdn := got.text(gceHostname)
 	// The names are long, and Google asks for the short ones.
 	short, _, _ := strings.Cut(fqdn, ".")
@@ -53,40 +49,59 @@ func parseGCE(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		short = fqdn // an address, or no name at all
 	}
 	zone := path.Base("/" + got.text(gceZone))
-	in := &instance.Instance{
-		ID:       got.text(gceID),
-		Hostname: short,
-		UserData: attributes.bytes("user-data"),
-		MetaData: map[string]any{"instance-id": got.text(gceID), "local-hostname": fqdn, "availability-zone": zone},
-	}
+	in.Hostname, in.UserData = short, attributes.body(in, "user-data")
+	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": fqdn, "availability-zone": zone}
 	if i := strings.LastIndexByte(zone, '-'); i > 0 {
 		in.MetaData["region"] = zone[:i]
 	}
-	if attributes.text("user-data-encoding") == "base64" {
-		if in.UserData, err = mustBase64("user-data", string(in.UserData)); err != nil {
-			return nil, err
-		}
+	switch attributes.str("user-data-encoding") {
+	case "":
+	case "base64":
+		in.UserData = promised(in, "user-data", string(in.UserData))
+	default:
+		in.Odd("user-data-encoding", "is not known, and user-data are kept as they are")
 	}
-	lines := gceKeys(attributes, project)
+	lines := gceKeys(attributes, project, time.Now())
 	if lines != nil {
 		in.MetaData["public-keys-data"] = lines
 	}
 	for _, line := range lines {
-		if key, ok := strings.CutPrefix(line, "cloudinit:"); ok {
+		user, key, ok := strings.Cut(line, ":")
+		switch {
+		case user == "cloudinit":
 			in.PublicKeys = append(in.PublicKeys, key)
+		case ok:
+			if in.UserKeys == nil {
+				in.UserKeys = map[string][]string{}
+			}
+			in.UserKeys[user] = append(in.UserKeys[user], key)
 		}
 	}
 	return in, nil
 }
 
-// gceKeys collects the keys of instance and project, each as USER:KEY. Which
-// user is the image's default one is not known here: the lines for it are for
-// who plans with MetaData["public-keys-data"].
-func gceKeys(attributes, project object) []string {
-	texts := []string{attributes.text("sshKeys"), attributes.text("ssh-keys")}
-	blocked := strings.EqualFold(attributes.text("block-project-ssh-keys"), "true")
+// gceKeys collects the keys of instance and project that have not expired, each
+// as USER:KEY.
+func gceKeys(attributes, project object, now time.Time) []string {
+	texts := []string{attributes.str("sshKeys"), attributes.str("ssh-keys")}
+	blocked := strings.EqualFold(attributes.str("block-project-ssh-keys"), "true")
 	if !blocked && texts[0] == "" {
-		texts = append(texts, project.text("ssh-keys"), project.text("sshKeys"))
+		texts = append(texts, project.str("ssh-keys"), project.str("sshKeys"))
 	}
-	return keyLines(strings.Join(texts, "\n"))
+	return slices.DeleteFunc(keyLines(strings.Join(texts, "\n")), func(line string) bool { return gceExpired(line, now) })
+}
+
+// gceExpired says that a key has had its time: after it stands
+// google-ssh {"userName": …, "expireOn": TIME}.
+func gceExpired(line string, now time.Time) bool {
+	_, note, ok := strings.Cut(line, " google-ssh ")
+	if !ok {
+		return false
+	}
+	o, err := parseJSON("", []byte(note))
+	if err != nil {
+		return false
+	}
+	end, err := time.Parse("2006-01-02T15:04:05Z0700", o.str("expireOn"))
+	return err == nil && now.After(end)
 }

@@ -36,6 +36,8 @@ type goldenInstance struct {
 	VendorData2   string `json:"vendor_data2,omitempty"`
 	NetworkConfig string `json:"network_config,omitempty"`
 	Error         string `json:"error,omitempty"`
+	// Problems are here so that a golden file shows them.
+	Problems []instance.Problem `json:"problems,omitempty"`
 }
 
 // goldenCases reads all cases.
@@ -85,7 +87,7 @@ func TestGolden(t *testing.T) {
 		covered[c.source] = true
 		t.Run(c.dir, func(t *testing.T) {
 			in, err := Parse(platform.Match{Source: c.source}, c.docs, &c.evidence)
-			g := goldenInstance{in, string(in.UserData), string(in.VendorData), string(in.VendorData2), string(in.NetworkConfig), ""}
+			g := goldenInstance{in, string(in.UserData), string(in.VendorData), string(in.VendorData2), string(in.NetworkConfig), "", in.Problems}
 			if err != nil {
 				g.Error = err.Error()
 			}
@@ -143,7 +145,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := checkID(in.ID); err != nil {
+		if err := checkID(&in); err != nil {
 			t.Errorf("%s: %v", c.source, err)
 		}
 		if _, err := json.Marshal(in); err != nil {

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
@@ -35,17 +36,23 @@ func parseHetzner(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{
-		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", vendor: "vendor_data",
+	in := describe(meta, description{
+		id: meta.str("instance-id"), hostname: "hostname", keys: "public-keys", vendor: "vendor_data",
 		secret: []string{"network-config"},
 	})
-	if err != nil {
-		return nil, err
-	}
 	if serial := ev.DMI["product_serial"]; serial != "" && in.ID != serial {
 		return nil, fmt.Errorf("%w: the service says %q, the firmware %q", ErrBadID, in.ID, serial)
 	}
 	in.UserData = maybeBase64(got[hetznerUser])
-	in.NetworkConfig, err = networkDocument(meta["network-config"])
-	return in, err
+	in.NetworkConfig = networkDocument(in, meta["network-config"])
+	private := meta.items("private-networks")
+	if network := meta.object("network-config"); len(private) > 0 && network.str("version") != "2" {
+		c := netConfig{}
+		c.version1(network.items("config"))
+		for i, p := range private {
+			c.ethernet("private"+strconv.Itoa(i), p.str("mac_address"))["dhcp4"] = true
+		}
+		in.NetworkConfig = c.document()
+	}
+	return in, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path"
@@ -23,6 +24,8 @@ const (
 	lxdMeta   = "meta-data"
 	lxdConfig = "config"
 	lxdBase   = "http://lxd/1.0/"
+	// lxdUserMeta is metadata of the user's own, which count more.
+	lxdUserMeta = "user.meta-data"
 )
 
 func lxd() *Source {
@@ -36,6 +39,7 @@ func lxdKeys() [][2]string {
 		{"cloud-init.user-data", "user.user-data"},
 		{"cloud-init.vendor-data", "user.vendor-data"},
 		{"cloud-init.network-config", "user.network-config"},
+		{lxdUserMeta, lxdUserMeta},
 	}
 }
 
@@ -84,11 +88,16 @@ func parseLXD(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := parseYAML(lxdUserMeta, got[lxdConfig+"/"+lxdUserMeta])
+	maps.Copy(meta, own)
 	in := &instance.Instance{
-		ID:         meta.text("instance-id"),
-		Hostname:   meta.text("local-hostname"),
+		ID:         meta.str("instance-id"),
+		Hostname:   meta.str("local-hostname"),
 		PublicKeys: keysOf(meta["public-keys"]),
 		MetaData:   meta,
+	}
+	if err != nil {
+		in.Bad(lxdUserMeta, "is no yaml mapping, and left out")
 	}
 	for i, to := range []*[]byte{&in.UserData, &in.VendorData, &in.NetworkConfig} {
 		for _, key := range lxdKeys()[i] {

@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -54,7 +53,7 @@ func fetchMAAS(ctx context.Context, env *Env) (Docs, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := strings.TrimSuffix(settings.text("metadata_url"), "/") + "/" + maasVersion
+	base := strings.TrimSuffix(settings.str("metadata_url"), "/") + "/" + maasVersion
 	env.HTTP.Open(base, fetch.MaxConns)
 	got, err := gatherMAAS(ctx, env, base, settings)
 	if fetch.Status(err) == 401 {
@@ -83,7 +82,7 @@ func maasSettings(body []byte) (object, error) {
 		return nil, err
 	}
 	settings := config.object("datasource").object("MAAS")
-	if settings.text("metadata_url") == "" {
+	if settings.str("metadata_url") == "" {
 		return nil, fmt.Errorf("%w: no metadata_url of MAAS in the cloud-config", ErrMalformed)
 	}
 	return settings, nil
@@ -93,10 +92,10 @@ func maasSettings(body []byte) (object, error) {
 func maasAuth(settings object, now time.Time) string {
 	var b strings.Builder
 	b.WriteString(`OAuth realm="", oauth_version="1.0", oauth_signature_method="PLAINTEXT"`)
-	secret := url.QueryEscape(settings.text("consumer_secret")) + "&" + url.QueryEscape(settings.text("token_secret"))
+	secret := url.QueryEscape(settings.str("consumer_secret")) + "&" + url.QueryEscape(settings.str("token_secret"))
 	for _, f := range [...][2]string{
-		{"oauth_consumer_key", settings.text("consumer_key")},
-		{"oauth_token", settings.text("token_key")},
+		{"oauth_consumer_key", settings.str("consumer_key")},
+		{"oauth_token", settings.str("token_key")},
 		{"oauth_signature", secret},
 		{"oauth_nonce", strconv.FormatUint(rand.Uint64(), 36)},
 		{"oauth_timestamp", strconv.FormatInt(now.Unix(), 10)},
@@ -114,16 +113,12 @@ func parseMAAS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		UserData:   got[ec2UserData],
 	}
 	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": in.Hostname}
-	vendor, err := parseYAML(maasVendor, got[maasVendor])
+	vendor, err := anyYAML(maasVendor, got[maasVendor])
 	if err != nil {
 		in.VendorData = got[maasVendor] // whoever decodes it will say what is wrong
 		return in, nil
 	}
-	// A mapping with cloud-init in it, as OpenStack has it.
-	body, err := json.Marshal(vendor)
-	if err != nil {
-		return nil, fmt.Errorf("%w: vendor-data: %w", ErrMalformed, err)
-	}
-	in.VendorData = vendorDocument(body)
+	// Text, a list, or a mapping with cloud-init in it, as OpenStack has it.
+	in.VendorData = vendorData(in, vendor)
 	return in, nil
 }

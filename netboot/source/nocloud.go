@@ -62,7 +62,7 @@ func noCloudServer(ev *platform.Evidence, volumes []Volume) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	from := expandDMI(meta.text("seedfrom"), ev.DMI)
+	from := expandDMI(meta.str("seedfrom"), ev.DMI)
 	if strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://") {
 		return from, nil
 	}
@@ -132,11 +132,11 @@ func parseNoCloud(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if meta.text("instance-id") == "" {
+	if meta.str("instance-id") == "" {
 		meta["instance-id"] = noCloudID
 	}
 	in := &instance.Instance{
-		ID:            meta.text("instance-id"),
+		ID:            meta.str("instance-id"),
 		Hostname:      meta.text("local-hostname", "hostname"),
 		PublicKeys:    keysOf(meta["public-keys"]),
 		UserData:      got[noCloudUser],
@@ -144,6 +144,13 @@ func parseNoCloud(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 		NetworkConfig: got[noCloudNetwork],
 		// The address may hold a password.
 		MetaData: meta.without("seedfrom"),
+	}
+	text := meta.str("network-interfaces")
+	switch {
+	case isInterfaces(in.NetworkConfig):
+		in.NetworkConfig = interfacesNetwork(in, noCloudNetwork, string(in.NetworkConfig))
+	case len(in.NetworkConfig) == 0 && text != "":
+		in.NetworkConfig = interfacesNetwork(in, "network-interfaces", text)
 	}
 	return in, nil
 }

@@ -1,8 +1,8 @@
 package source
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
@@ -30,14 +30,12 @@ func parseDigitalOcean(got Docs, _ *platform.Evidence) (*instance.Instance, erro
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{
-		id: meta.text("droplet_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
+	in := describe(meta, description{
+		id: meta.str("droplet_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
 		secret: []string{"auth_key"},
 	})
-	if err == nil {
-		in.NetworkConfig, err = digitalOceanNetwork(meta)
-	}
-	return in, err
+	in.NetworkConfig = digitalOceanNetwork(in, meta)
+	return in, nil
 }
 
 // UpCloud: "Metadata service" of https://developers.upcloud.com/1.3/8-servers/.
@@ -57,13 +55,11 @@ func parseUpCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{
-		id: meta.text("instance_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
+	in := describe(meta, description{
+		id: meta.str("instance_id"), hostname: "hostname", keys: "public_keys", user: "user_data", vendor: "vendor_data",
 	})
-	if err == nil {
-		in.NetworkConfig, err = upCloudNetwork(meta)
-	}
-	return in, err
+	in.NetworkConfig = upCloudNetwork(in, meta)
+	return in, nil
 }
 
 // Vultr: https://www.vultr.com/metadata/. Its token is a constant.
@@ -86,15 +82,16 @@ func parseVultr(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{
+	in := describe(meta, description{
 		id: meta.text("instance-v2-id", "instanceid"), hostname: "hostname", keys: "public-keys", user: "user-data", vendor: "vendor-data",
 		secret: []string{"startup-script", "root-password"},
 	})
-	if err != nil {
-		return nil, err
-	}
 	if in.Hostname == "" {
 		in.Hostname = "guest" // as cloud-init has it for resold machines
+	}
+	// A bare-metal machine has the whole in network-config's own form.
+	if in.NetworkConfig = networkDocument(in, meta["cloud_interfaces"]); in.NetworkConfig == nil {
+		in.NetworkConfig = vultrNetwork(in, meta)
 	}
 	return in, nil
 }
@@ -116,13 +113,14 @@ func parseNWCS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{
-		id: meta.text("instance-id"), hostname: "hostname", keys: "public-keys", user: "userdata", vendor: "vendordata",
+	in := describe(meta, description{
+		id: meta.str("instance-id"), hostname: "hostname", keys: "public-keys", user: "userdata", vendor: "vendordata",
 	})
-	if err == nil {
-		in.NetworkConfig, err = networkDocument(meta["network"])
-	}
-	return in, err
+	// The names that it gives are not those of this machine.
+	c := netConfig{}
+	c.version1(meta.object("network").items("config"))
+	in.NetworkConfig = c.document()
+	return in, nil
 }
 
 // CloudCIX: https://www.cloudcix.com.
@@ -142,15 +140,16 @@ func parseCloudCIX(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{
+	in := describe(meta, description{
 		id: meta.text("instance_id", "instance-id"), hostname: "hostname", keys: "ssh_keys",
 	})
-	if err != nil {
-		return nil, err
+	if in.PublicKeys == nil {
+		in.PublicKeys = keysOf(meta["public-keys"])
 	}
+	in.Hostname = cmp.Or(meta.str("local-hostname"), in.Hostname)
 	in.UserData = maybeBase64(got["userdata"])
-	in.NetworkConfig, err = networkDocument(meta["network"])
-	return in, err
+	in.NetworkConfig = networkDocument(in, meta["network"])
+	return in, nil
 }
 
 // A description says under which names a document gives what.
@@ -163,22 +162,14 @@ type description struct {
 
 // describe makes an instance of one document. Bodies are not repeated in its
 // MetaData.
-func describe(meta object, d description) (*instance.Instance, error) {
-	vendor, err := vendorData(meta[d.vendor])
-	if err != nil {
-		return nil, err
-	}
-	if _, isText := meta[d.user].(string); meta[d.user] != nil && !isText {
-		return nil, fmt.Errorf("%w: %s is not text", ErrMalformed, d.user)
-	}
+func describe(meta object, d description) *instance.Instance {
 	in := &instance.Instance{
 		ID:         d.id,
 		Hostname:   meta.text(d.hostname),
 		PublicKeys: keysOf(meta[d.keys]),
-		UserData:   meta.bytes(d.user),
-		VendorData: vendor,
 		MetaData:   meta.without(append(d.secret, d.user, d.vendor)...),
 	}
+	in.UserData, in.VendorData = meta.body(in, d.user), vendorData(in, meta[d.vendor])
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
-	return in, nil
+	return in
 }

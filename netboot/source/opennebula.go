@@ -1,9 +1,12 @@
 package source
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
 	"strings"
 
 	"boothook/netboot/instance"
@@ -48,18 +51,107 @@ func parseOpenNebula(got Docs, _ *platform.Evidence) (*instance.Instance, error)
 		UserData:   []byte(vars.text("USER_DATA", "USERDATA")),
 		MetaData:   vars.without("USER_DATA", "USERDATA", "PASSWORD", "PASSWORD_BASE64", "CRYPTED_PASSWORD", "CRYPTED_PASSWORD_BASE64", "ONEGATE_TOKEN"),
 	}
-	if id := vars.text("VMID"); id != "" {
+	if id := vars.str("VMID"); id != "" {
 		in.ID = "one-" + id
 	}
 	if vars.text("USER_DATA_ENCODING", "USERDATA_ENCODING") == "base64" {
-		plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(in.UserData)), ""))
-		if err != nil {
-			return nil, fmt.Errorf("%w: USER_DATA is not base64", ErrMalformed)
-		}
-		in.UserData = plain
+		in.UserData = promised(in, "USER_DATA", string(in.UserData))
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
+	in.NetworkConfig = openNebulaNetwork(vars)
 	return in, nil
+}
+
+// openNebulaNetwork turns the variables ETHn_NAME ("Network" in OpenNebula's
+// manual, under "Contextualization"). A NIC that has an ETHn_MAC and no address
+// has the one that its hardware address is made of.
+func openNebulaNetwork(vars object) []byte {
+	c := netConfig{}
+	for n := range maxNICs {
+		p := "ETH" + strconv.Itoa(n) + "_"
+		mac, ip := vars.str(p+"MAC"), vars.str(p+"IP")
+		method, method6 := vars.str(p+"METHOD"), vars.str(p+"IP6_METHOD")
+		six := vars.text(p+"IP6", p+"IPV6")
+		if mac == "" && ip == "" && six == "" && method == "" || method == "skip" && method6 == "skip" {
+			continue
+		}
+		name := "eth" + strconv.Itoa(n)
+		l := c.link("ethernets", name)
+		if mac != "" {
+			l = c.ethernet(name, mac)
+		}
+		switch {
+		case method == "dhcp":
+			l.set("dhcp4", true)
+		case method == "skip":
+		case ip == "" && six == "":
+			ip = openNebulaAddress(mac)
+			fallthrough
+		default:
+			openNebulaStatic(vars, p, l, ip)
+			l.route("", vars.str(p+"GATEWAY"))
+		}
+		switch method6 {
+		case "auto":
+			l.set("accept-ra", true)
+		case "dhcp":
+			l.set("dhcp6", true)
+		case "disable":
+			l.set("link-local", []any{})
+		case "skip":
+		default:
+			l.route("", cmp.Or(vars.str(p+"IP6_GATEWAY"), vars.str(p+"GATEWAY6")))
+		}
+		if metric := vars.str(p + "METRIC"); metric != "" {
+			for _, r := range list(l["routes"]) {
+				r.(object).number("metric", metric)
+			}
+		}
+		for r := range strings.SplitSeq(vars.str(p+"ROUTES"), ",") {
+			if to, via, ok := strings.Cut(r, " via "); ok {
+				l.route(strings.TrimSpace(to), strings.TrimSpace(via))
+			}
+		}
+		for a := range maxAliases {
+			alias := p + "ALIAS" + strconv.Itoa(a) + "_"
+			if yes(vars.str(alias + "EXTERNAL")) {
+				continue // it is not for this machine to set
+			}
+			openNebulaStatic(vars, alias, l, vars.str(alias+"IP"))
+		}
+		l.number("mtu", vars.str(p+"MTU"))
+		l.servers(fields(vars.str(p + "DNS"))...)
+		if n == 0 {
+			l.servers(fields(vars.str("DNS"))...)
+		}
+		l.search(fields(vars.str(p + "SEARCH_DOMAIN"))...)
+	}
+	return c.document()
+}
+
+// maxAliases bounds the further addresses of a NIC.
+const maxAliases = 64
+
+// openNebulaStatic adds the addresses that are given under a prefix.
+func openNebulaStatic(vars object, p string, l object, ip string) {
+	if ip != "" {
+		l.address(ip, cmp.Or(vars.str(p+"MASK"), "255.255.255.0"))
+	}
+	for _, six := range []string{cmp.Or(vars.str(p+"IP6"), vars.str(p+"IPV6")), vars.str(p + "IP6_ULA")} {
+		if six != "" {
+			l.address(six, cmp.Or(vars.str(p+"IP6_PREFIX_LENGTH"), "64"))
+		}
+	}
+}
+
+// openNebulaAddress gives the address that a hardware address holds in its last
+// four bytes; "" for none.
+func openNebulaAddress(mac string) string {
+	hw, err := net.ParseMAC(mac)
+	if err != nil || len(hw) != 6 {
+		return ""
+	}
+	return netip.AddrFrom4([4]byte(hw[2:])).String()
 }
 
 // shellVariables reads NAME='VALUE' and NAME="VALUE" assignments and comments.

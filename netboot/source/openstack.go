@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"strings"
 
@@ -45,7 +46,7 @@ func openStack() *Source {
 
 func configDrive() *Source {
 	return &Source{
-		Name: "configdrive", Labels: []string{configLabel}, fetch: fetchConfigDrive, parse: parseOpenStack,
+		Name: "configdrive", Labels: []string{configLabel}, fetch: fetchConfigDrive, parse: parseConfigDrive,
 		Rules: []platform.Rule{{Platform: "openstack", Given: true, Fact: platform.Fact{Of: platform.Label, Is: configLabel}, HardwareID: platform.ProductUUID}},
 	}
 }
@@ -98,7 +99,49 @@ func openStackVolume(volumes []Volume, label string) (Docs, error) {
 			return nil, err
 		}
 	}
-	return readDocs(v.FS, path.Join("openstack", version), openStackDocs()...)
+	got, err := readDocs(v.FS, path.Join("openstack", version), openStackDocs()...)
+	if err != nil {
+		return nil, err
+	}
+	// What the metadata name lies beside the versions.
+	meta, err := parseOptional(openStackMeta, got[openStackMeta])
+	if err != nil {
+		return got, nil // who parses it will say so
+	}
+	var want []doc
+	for _, f := range append(meta.items("files"), meta.object("network_config")) {
+		if name := contentPath(f); name != "" && len(want) < maxContents {
+			want = append(want, doc{path: name})
+		}
+	}
+	contents, err := readDocs(v.FS, "openstack", want...)
+	maps.Copy(got, contents)
+	return got, err
+}
+
+// maxContents bounds the files that a config drive gives along.
+const maxContents = 64
+
+// contentPath gives the path of a document that the metadata name; "" for none
+// that could be one.
+func contentPath(o object) string {
+	name := strings.Trim(o.str("content_path"), "/")
+	if !strings.HasPrefix(name, "content/") || !fs.ValidPath(name) {
+		return ""
+	}
+	return name
+}
+
+// openStackFiles gives the files that a config drive has for the root.
+func openStackFiles(in *instance.Instance, meta object, got Docs) {
+	for _, f := range meta.items("files") {
+		name, to := contentPath(f), f.str("path")
+		if body, there := got[name]; there && to != "" {
+			in.Files = append(in.Files, instance.File{Path: to, Body: body})
+		} else {
+			in.Bad("files", "one has no path, or is not on the drive, and is left out")
+		}
+	}
 }
 
 // newestVersion finds the newest dated version on a drive without "latest".
@@ -119,20 +162,32 @@ func newestVersion(fsys fs.FS) (string, error) {
 	return newest, nil
 }
 
+// parseConfigDrive differs in the files, which cloud-init writes from a drive only.
+func parseConfigDrive(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
+	in, err := parseOpenStack(got, ev)
+	if err == nil {
+		openStackFiles(in, in.MetaData, got)
+	}
+	return in, err
+}
+
 func parseOpenStack(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	meta, err := parseJSON(openStackMeta, got[openStackMeta])
 	if err != nil {
 		return nil, err
 	}
 	in := &instance.Instance{
-		ID:         meta.text("uuid"),
-		Hostname:   meta.text("hostname"),
+		ID:         meta.str("uuid"),
+		Hostname:   meta.str("hostname"),
 		PublicKeys: keysOf(meta["public_keys"]),
 		UserData:   got[openStackUser],
 		MetaData:   meta.without("random_seed", "admin_pass"),
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
-	in.VendorData, in.VendorData2 = vendorDocument(got[openStackVendor]), vendorDocument(got[openStackVendor2])
-	in.NetworkConfig, err = openStackNetwork(got[openStackNetworkData])
-	return in, err
+	in.VendorData, in.VendorData2 = vendorDocument(in, got[openStackVendor]), vendorDocument(in, got[openStackVendor2])
+	in.NetworkConfig = openStackNetwork(in, got[openStackNetworkData])
+	if text := got[contentPath(meta.object("network_config"))]; in.NetworkConfig == nil && text != nil {
+		in.NetworkConfig = interfacesNetwork(in, "network_config", string(text))
+	}
+	return in, nil
 }

@@ -2,7 +2,7 @@ package source
 
 import (
 	"context"
-	"errors"
+	"strconv"
 	"time"
 
 	"boothook/netboot/fetch"
@@ -16,6 +16,8 @@ import (
 // so only 404 from both versions, several times, is believed.
 const (
 	oracleInstance = "instance/"
+	oracleVNICs    = "vnics/"
+	oracleMTU      = 9000 // of every network of Oracle's
 	oracleTries    = 5
 	oraclePause    = 50 * time.Millisecond
 )
@@ -40,14 +42,15 @@ func fetchOracle(ctx context.Context, env *Env) (Docs, error) {
 				if version == "v2/" {
 					header = map[string]string{"Authorization": "Bearer Oracle"}
 				}
-				var resp *fetch.Response
-				resp, err = env.HTTP.Do(ctx, fetch.Request{URL: base + version + oracleInstance, Header: header})
-				if err == nil {
-					return Docs{oracleInstance: resp.Body}, nil
-				}
-				if !errors.Is(err, fetch.ErrNotFound) {
+				var got Docs
+				got, err = gather(ctx, env.HTTP, base+version, header, doc{path: oracleInstance}, doc{path: oracleVNICs})
+				if err != nil {
 					return nil, err
 				}
+				if got[oracleInstance] != nil {
+					return got, nil
+				}
+				err = fetch.ErrNotFound
 			}
 			select {
 			case <-time.After(oraclePause):
@@ -65,20 +68,43 @@ func parseOracle(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		return nil, err
 	}
 	own := meta.object("metadata")
-	user, err := mustBase64("user_data", own.text("user_data"))
-	if err != nil {
-		return nil, err
-	}
 	zero := 0
 	in := &instance.Instance{
-		ID:          meta.text("id"),
+		ID:          meta.str("id"),
 		Hostname:    meta.text("hostname", "displayName"),
 		PublicKeys:  keysOf(own["ssh_authorized_keys"]),
 		LaunchIndex: &zero,
-		UserData:    user,
 		MetaData:    meta.without("metadata"),
 	}
+	in.UserData = promised(in, "user_data", string(own.body(in, "user_data")))
 	in.MetaData["metadata"] = own.without("user_data")
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
+	if got[oracleVNICs] != nil {
+		in.NetworkConfig = oracleNetwork(beside(in, oracleVNICs, []byte(`{"list":`+string(got[oracleVNICs])+"}")))
+	}
 	return in, nil
+}
+
+// oracleNetwork turns the virtual NICs: the first has DHCP, the others the
+// addresses given.
+func oracleNetwork(vnics object) []byte {
+	c := netConfig{}
+	for i, nic := range vnics.items("list") {
+		l := c.ethernet("nic"+strconv.Itoa(i), nic.str("macAddr"))
+		l.set("mtu", oracleMTU)
+		ip, six := nic.str("privateIp"), list(nic["ipv6Addresses"])
+		switch {
+		case i == 0 && ip != "":
+			l.set("dhcp4", true)
+		case i == 0:
+			l.set("dhcp6", true)
+		default:
+			l.address(ip, nic.str("subnetCidrBlock"))
+			if len(six) > 0 {
+				first, _ := six[0].(string)
+				l.address(first, nic.str("ipv6SubnetCidrBlock"))
+			}
+		}
+	}
+	return c.document()
 }

@@ -72,17 +72,25 @@ func parseOVF(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, ovfEnvironment, err)
 	}
 	in := &instance.Instance{
-		ID:         properties.text("instance-id"),
+		ID:         properties.str("instance-id"),
 		Hostname:   properties.text("local-hostname", "hostname"),
-		PublicKeys: keyLines(properties.text("public-keys")),
+		PublicKeys: keyLines(properties.str("public-keys")),
 		MetaData:   properties.without("user-data", "network-config", "password", "seedfrom"),
 	}
 	if in.ID == "" {
 		in.ID = ovfID
 	}
-	in.UserData = maybeBase64(properties.bytes("user-data"))
-	if in.NetworkConfig, err = mustBase64("network-config", properties.text("network-config")); err != nil {
-		return nil, err
+	in.UserData = properties.bytes("user-data")
+	if plain, err := fromBase64(string(in.UserData)); err == nil {
+		in.UserData = plain
+	}
+	if password := properties.str("password"); password != "" {
+		in.VendorData = cloudConfig(object{"password": password})
+	}
+	if network := properties.str("network-config"); network != "" {
+		if in.NetworkConfig, err = fromBase64(network); err != nil {
+			in.Bad("network-config", "is not base64, and left out")
+		}
 	}
 	in.MetaData["instance-id"], in.MetaData["local-hostname"] = in.ID, in.Hostname
 	return in, nil

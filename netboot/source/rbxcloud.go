@@ -43,15 +43,15 @@ func parseRbxCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	}
 	vm, order := meta.object("vm"), meta.object("additionalMetadata")
 	in := &instance.Instance{
-		ID:         vm.text("_id"),
-		Hostname:   vm.text("name"),
+		ID:         vm.str("_id"),
+		Hostname:   vm.str("name"),
 		PublicKeys: keysOf(order["sshKeys"]),
 		UserData:   got[rbxUser],
-		VendorData: rbxAccount(order.text("username"), order.object("password").text("sha512")),
+		VendorData: rbxAccount(order.str("username"), order.object("password").str("sha512")),
 	}
 	in.MetaData = map[string]any{"instance-id": in.ID, "local-hostname": in.Hostname}
-	in.NetworkConfig, err = rbxNetwork(meta)
-	return in, err
+	in.NetworkConfig = rbxNetwork(meta)
+	return in, nil
 }
 
 // rbxAccount is the cloud-config of the account that the machine was ordered
@@ -61,28 +61,30 @@ func parseRbxCloud(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 func rbxAccount(name, hash string) []byte {
 	account := object{}
 	if name != "" {
-		account["name"], account["gecos"], account["sudo"] = name, name, "ALL=(ALL) NOPASSWD:ALL"
+		account["name"], account["gecos"], account["sudo"] = name, name, []string{"ALL=(ALL) NOPASSWD:ALL"}
 	}
 	if hash != "" {
 		account["passwd"], account["lock_passwd"] = hash, false
 	}
-	return cloudConfig(object{"system_info": object{"default_user": account}, "ssh_pwauth": true, "disable_root": true})
+	return cloudConfig(object{"system_info": object{"default_user": account}, "ssh_pwauth": true, "disable_root": true, "manage_etc_hosts": false})
 }
 
 // rbxNetwork turns the adapters, which are eth0, eth1 and so on in their order.
 // Nothing on this network gives addresses.
-func rbxNetwork(meta object) ([]byte, error) {
+func rbxNetwork(meta object) []byte {
 	c := netConfig{}
 	for i, adapter := range meta.items("netadp") {
 		name, network := "eth"+strconv.Itoa(i), adapter.object("network")
-		l := c.ethernet(name, adapter.text("macaddress"))
-		l["set-name"] = name
+		l := c.ethernet(name, adapter.str("macaddress"))
+		l.set("set-name", name)
 		for _, ip := range adapter.items("ip") {
-			l.more("addresses", cidr(ip.text("address"), network.text("netmask")))
+			l.address(ip.str("address"), network.str("netmask"))
 		}
-		l.route("", network.text("gateway"))
-		servers, _ := network.object("dns")["nameservers"].([]any)
-		l.servers(servers...)
+		if l["addresses"] == nil {
+			continue
+		}
+		l.route("", network.str("gateway"))
+		l.servers(list(network.object("dns")["nameservers"])...)
 	}
 	return c.document()
 }

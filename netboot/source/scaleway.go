@@ -32,7 +32,11 @@ func scalewayBases() []string {
 
 func fetchScaleway(ctx context.Context, env *Env) (Docs, error) {
 	return race(ctx, env.Lease.near(scalewayBases()), func(ctx context.Context, base string) (Docs, error) {
-		return gather(ctx, env.HTTP, base, nil, doc{path: scalewayConf}, doc{path: scalewayUser}, doc{path: scalewayVendor})
+		got, err := gather(ctx, env.HTTP, base, nil, doc{path: scalewayConf}, doc{path: scalewayUser}, doc{path: scalewayVendor})
+		if err == nil {
+			env.addLease(got)
+		}
+		return got, err
 	})
 }
 
@@ -41,10 +45,7 @@ func parseScaleway(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := describe(meta, description{id: meta.text("id"), hostname: "hostname"})
-	if err != nil {
-		return nil, err
-	}
+	in := describe(meta, description{id: meta.str("id"), hostname: "hostname"})
 	in.UserData, in.VendorData = got[scalewayUser], got[scalewayVendor]
 	keys, _ := meta["ssh_public_keys"].([]any)
 	for _, k := range keys {
@@ -59,5 +60,40 @@ func parseScaleway(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
 			in.PublicKeys = append(in.PublicKeys, strings.ReplaceAll(key, "_", " "))
 		}
 	}
+	if mac := got.text(leaseMAC); mac != "" {
+		in.NetworkConfig = scalewayNetwork(meta, mac, got.text(leaseAddress))
+	}
 	return in, nil
+}
+
+// scalewayNetwork is that of the one NIC: the address that came by DHCP comes that
+// way again, all others are given. An older machine has a private address by DHCP
+// and perhaps one of IPv6.
+func scalewayNetwork(meta object, mac, leased string) []byte {
+	c := netConfig{}
+	l := c.ethernet("nic0", mac)
+	if meta["private_ip"] != nil {
+		l.set("dhcp4", true)
+		six := meta.object("ipv6")
+		l.address(six.str("address"), six.str("netmask"))
+		l.route("", six.str("gateway"))
+		return c.document()
+	}
+	for _, ip := range meta.items("public_ips") {
+		six := ip.str("family") == "inet6"
+		if ip.str("address") == leased && !six {
+			l.set("dhcp4", true)
+			// The service stays within reach when that address has gone.
+			l.more("routes", object{"to": "169.254.42.42/32", "via": "62.210.0.1", "on-link": true})
+			continue
+		}
+		l.address(ip.str("address"), ip.str("netmask"))
+		if six {
+			l.route("", ip.str("gateway"))
+		}
+	}
+	if len(l) == 1 {
+		return nil // the match alone: nothing is said
+	}
+	return c.document()
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +34,15 @@ const (
 	smartosKeys = "root_authorized_keys"
 	smartosUser = "cloud-init:user-data"
 	smartosVend = "sdc:vendor-data"
+	// The network, and what says which values are base64: all of them, those
+	// that a list names, or those that have a neighbour called b64-NAME.
+	smartosNICs   = "sdc:nics"
+	smartosRoutes = "sdc:routes"
+	smartosDNS    = "sdc:resolvers"
+	smartosDomain = "sdc:dns_domain"
+	smartosAll64  = "base64_all"
+	smartosSome64 = "base64_keys"
+	smartosB64    = "b64-"
 	// The scripts of those who run the cloud and of its user: both run late
 	// on every boot, unless there is vendor-data to say otherwise.
 	smartosOper = "sdc:operator-script"
@@ -62,7 +73,7 @@ func fetchSmartOS(ctx context.Context, env *Env) (Docs, error) {
 		return nil, fmt.Errorf("metadata port: %w", err)
 	}
 	got := Docs{}
-	for _, key := range []string{smartosID, smartosName, smartosHost, smartosKeys, smartosUser, smartosVend, smartosOper, smartosScri} {
+	for _, key := range smartosAsked() {
 		body, err := j.get(key)
 		switch {
 		case ctx.Err() != nil:
@@ -77,17 +88,107 @@ func fetchSmartOS(ctx context.Context, env *Env) (Docs, error) {
 	return got, nil
 }
 
+// smartosMay64 are the keys whose values may be in base64.
+func smartosMay64() []string { return []string{smartosUser, smartosVend, smartosOper} }
+
+// smartosAsked are the keys that are asked for.
+func smartosAsked() []string {
+	keys := []string{smartosID, smartosName, smartosHost, smartosKeys, smartosUser, smartosVend, smartosOper, smartosScri,
+		smartosNICs, smartosRoutes, smartosDNS, smartosDomain, smartosAll64, smartosSome64}
+	for _, key := range smartosMay64() {
+		keys = append(keys, smartosB64+key)
+	}
+	return keys
+}
+
+// smartosDecode undoes the base64 that the values are said to be in.
+func smartosDecode(in *instance.Instance, got Docs) Docs {
+	out := Docs{}
+	some := strings.Split(got.text(smartosSome64), ",")
+	for key, body := range got {
+		said := yes(got.text(smartosAll64)) || slices.Contains(some, key) || yes(got.text(smartosB64+key))
+		// What the cloud itself says never is, nor what cloud-init excepts.
+		if said && slices.Contains(smartosMay64(), key) {
+			body = promised(in, key, string(body))
+		}
+		out[key] = body
+	}
+	return out
+}
+
+func yes(text string) bool {
+	return slices.Contains([]string{"true", "1", "on", "yes"}, strings.ToLower(text))
+}
+
+// smartosNetwork turns the NICs: their addresses, or where they come from. The
+// gateways are those of the primary NIC; a route belongs to every NIC that has
+// addresses of its family.
+func smartosNetwork(in *instance.Instance, got Docs) []byte {
+	// The values are lists, which are read as the only key of a mapping.
+	read := func(key string) object {
+		if got[key] == nil {
+			return nil
+		}
+		return beside(in, key, []byte(`{"list":`+string(got[key])+`}`))
+	}
+	c := netConfig{}
+	servers, _ := read(smartosDNS)["list"].([]any)
+	domain := fields(got.text(smartosDomain))
+	routes := read(smartosRoutes).items("list")
+	for _, nic := range read(smartosNICs).items("list") {
+		name := nic.str("interface")
+		l := c.ethernet(name, nic.str("mac"))
+		l.set("set-name", name)
+		l.number("mtu", nic["mtu"])
+		static := false
+		for _, ip := range list(nic["ips"]) {
+			switch ip {
+			case "dhcp":
+				l.set("dhcp4", true)
+			case "addrconf":
+				l.set("dhcp6", true)
+			default:
+				l.more("addresses", ip)
+				static = true
+			}
+		}
+		if !static {
+			continue
+		}
+		if primary, _ := nic["primary"].(bool); primary {
+			var four, six bool
+			for _, gw := range list(nic["gateways"]) {
+				gw, _ := gw.(string)
+				seen := &four
+				if strings.Contains(gw, ":") {
+					seen = &six
+				}
+				if !*seen {
+					*seen = true
+					l.route("", gw)
+				}
+			}
+		}
+		for _, r := range routes {
+			l.route(r.str("dst"), r.str("gateway"))
+		}
+		l.servers(servers...)
+		if len(servers) > 0 {
+			l.search(domain...)
+		}
+		servers = nil // once is enough
+	}
+	return c.document()
+}
+
 func parseSmartOS(got Docs, _ *platform.Evidence) (*instance.Instance, error) {
-	in := &instance.Instance{
-		ID:         got.text(smartosID),
-		Hostname:   got.text(smartosHost),
-		PublicKeys: keyLines(got.text(smartosKeys)),
-		UserData:   got[smartosUser],
-		VendorData: got[smartosVend],
-	}
-	if in.Hostname == "" {
-		in.Hostname = got.text(smartosName)
-	}
+	in := &instance.Instance{}
+	got = smartosDecode(in, got)
+	in.ID = got.text(smartosID)
+	in.Hostname = cmp.Or(got.text(smartosHost), got.text(smartosName), in.ID)
+	in.PublicKeys = keyLines(got.text(smartosKeys))
+	in.UserData, in.VendorData = got[smartosUser], got[smartosVend]
+	in.NetworkConfig = smartosNetwork(in, got)
 	if in.VendorData == nil {
 		in.VendorData = smartosScripts(got)
 	}
@@ -229,7 +330,7 @@ func jmcValue(answer string) ([]byte, error) {
 	code, value, _ := strings.Cut(answer, " ")
 	switch code {
 	case "SUCCESS":
-		return mustBase64("an answer", value)
+		return fromBase64(value)
 	case "NOTFOUND":
 		return nil, fetch.ErrNotFound
 	}

@@ -84,6 +84,8 @@ type Lease struct {
 type Docs map[string][]byte
 
 // text gives a document as trimmed text.
+//
+//go:noinline
 func (d Docs) text(path string) string { return strings.TrimSpace(string(d[path])) }
 
 // A Source is one datasource, and all that it needs of others.
@@ -201,7 +203,7 @@ func Parse(m platform.Match, docs Docs, ev *platform.Evidence) (instance.Instanc
 	}
 	in, err := s.parse(docs, ev)
 	if err == nil {
-		err = checkID(in.ID)
+		err = checkID(in)
 	}
 	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
@@ -223,8 +225,10 @@ func Tell(ctx context.Context, name string, env Env, out instance.Outcome) error
 	return nil
 }
 
-// checkID accepts what can be one path component and one line of a file.
-func checkID(id string) error {
+// checkID refuses an instance without identity, and ids that are none. What has
+// a blank or a slash in it is one, and is escaped where it names a file.
+func checkID(in *instance.Instance) error {
+	id := in.ID
 	switch {
 	case id == "":
 		return fmt.Errorf("%w: there is none", ErrBadID)
@@ -233,8 +237,11 @@ func checkID(id string) error {
 	case id == "." || id == "..":
 		return fmt.Errorf("%w: %q", ErrBadID, id)
 	}
-	if i := strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }); i >= 0 {
+	if i := strings.IndexFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
 		return fmt.Errorf("%w: %q has %q in it", ErrBadID, id, id[i])
+	}
+	if strings.ContainsAny(id, " /") {
+		in.Odd("instance-id", "has a blank or a slash in it, which few ids have")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"boothook/netboot/fetch"
+	"boothook/netboot/instance"
 	"boothook/netboot/simulate"
 )
 
@@ -78,13 +79,16 @@ func within(t *testing.T, d time.Duration) context.Context {
 }
 
 func TestCheckID(t *testing.T) {
-	for _, id := range []string{"i-0123456789abcdef0", "iid-local01", "nocloud", "ec2:us-east-1", "é"} {
-		if err := checkID(id); err != nil {
-			t.Errorf("checkID(%q) = %v", id, err)
+	for id, warnings := range map[string]int{
+		"i-0123456789abcdef0": 0, "iid-local01": 0, "nocloud": 0, "ec2:us-east-1": 0, "é": 0, "a/b": 1, "../x": 1, "a b": 1,
+	} {
+		in := &instance.Instance{ID: id}
+		if err := checkID(in); err != nil || len(in.Problems) != warnings {
+			t.Errorf("checkID(%q) = %v, and says %v", id, err, in.Problems)
 		}
 	}
-	for _, id := range []string{"", ".", "..", "a/b", "../x", "a b", "a\nb", "a\x00b", string(make([]byte, MaxID+1))} {
-		if err := checkID(id); !errors.Is(err, ErrBadID) {
+	for _, id := range []string{"", ".", "..", "a\nb", "a\x00b", string(make([]byte, MaxID+1))} {
+		if err := checkID(&instance.Instance{ID: id}); !errors.Is(err, ErrBadID) {
 			t.Errorf("checkID(%q) = %v, want %v", id, err, ErrBadID)
 		}
 	}

@@ -74,49 +74,59 @@ func readVariables(host guestVariables, names ...string) (Docs, error) {
 }
 
 func parseVMware(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
-	var plain [3][]byte
-	for i, name := range []string{vmMeta, vmUser, vmVendor} {
-		var err error
-		if plain[i], err = vmDecode(name, got[name], got.text(name+vmEncoding)); err != nil {
-			return nil, err
-		}
-	}
-	meta, err := parseYAML("guestinfo.metadata", plain[0])
+	in := &instance.Instance{}
+	body, err := vmDecode(in, vmMeta, got[vmMeta], got.text(vmMeta+vmEncoding))
 	if err != nil {
 		return nil, err
 	}
-	if meta.text("instance-id") == "" {
+	meta, err := parseYAML("guestinfo.metadata", body)
+	if err != nil {
+		return nil, err
+	}
+	if meta.str("instance-id") == "" {
 		meta["instance-id"] = strings.ToLower(ev.DMI["product_uuid"])
 	}
-	in := &instance.Instance{
-		ID:         meta.text("instance-id"),
-		Hostname:   meta.text("local-hostname", "hostname"),
-		PublicKeys: keysOf(meta["public-keys"]),
-		UserData:   plain[1],
-		VendorData: plain[2],
-		MetaData:   meta.without("network", "network.encoding"),
+	in.ID, in.Hostname = meta.str("instance-id"), meta.text("local-hostname", "hostname")
+	in.MetaData = meta.without("network", "network.encoding")
+	// The first of these names that is there counts, as for cloud-init.
+	for _, name := range []string{"public-keys-data", "public_keys_data", "public-keys", "public_keys"} {
+		if v, there := meta[name]; there {
+			in.PublicKeys = keysOf(v)
+			break
+		}
 	}
-	switch network := meta["network"].(type) {
-	case string:
-		in.NetworkConfig, err = vmDecode("metadata: network", []byte(network), meta.text("network.encoding"))
-	case map[string]any:
-		in.NetworkConfig, err = networkDocument(network)
-	}
-	if err != nil {
-		return nil, err
+	in.UserData = vmValue(in, vmUser, got[vmUser], got.text(vmUser+vmEncoding))
+	in.VendorData = vmValue(in, vmVendor, got[vmVendor], got.text(vmVendor+vmEncoding))
+	if network, ok := meta["network"].(string); ok {
+		in.NetworkConfig = vmValue(in, "metadata: network", []byte(network), meta.str("network.encoding"))
+	} else {
+		in.NetworkConfig = networkDocument(in, meta["network"])
 	}
 	return in, nil
 }
 
-// vmDecode undoes the encoding that a variable's neighbour names.
-func vmDecode(name string, body []byte, encoding string) ([]byte, error) {
+// vmValue undoes the encoding of a value that the instance can be without.
+func vmValue(in *instance.Instance, name string, body []byte, encoding string) []byte {
+	if strings.TrimSpace(string(body)) == vmNothing {
+		return nil
+	}
+	plain, err := vmDecode(in, name, body, encoding)
+	if err != nil {
+		in.Bad("guestinfo."+name, "is not what "+vmEncoding[1:]+" says, and left out")
+	}
+	return plain
+}
+
+// vmDecode undoes the encoding that a variable's neighbour names. What has an
+// unknown one, or is no base64, is kept as it is.
+func vmDecode(in *instance.Instance, name string, body []byte, encoding string) ([]byte, error) {
 	switch encoding {
 	case "", vmNothing:
 		return body, nil
 	case "base64", "b64":
-		return mustBase64("guestinfo."+name, string(body))
+		return promised(in, "guestinfo."+name, string(body)), nil
 	case "gzip+base64", "gz+b64":
-		packed, err := mustBase64("guestinfo."+name, string(body))
+		packed, err := fromBase64(string(body))
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +142,8 @@ func vmDecode(name string, body []byte, encoding string) ([]byte, error) {
 		}
 		return packed, nil
 	}
-	return nil, fmt.Errorf("%w: guestinfo.%s has the encoding %q", ErrMalformed, name, encoding)
+	in.Odd("guestinfo."+name+vmEncoding, "is no encoding that is known, and the value is kept as it is")
+	return body, nil
 }
 
 // tellVMware takes back the variables that the metadata ask to be taken back
@@ -154,7 +165,7 @@ func clearVariables(host guestVariables) error {
 	if err != nil {
 		return err
 	}
-	body, err := vmDecode(vmMeta, got[vmMeta], got.text(vmMeta+vmEncoding))
+	body, err := vmDecode(&instance.Instance{}, vmMeta, got[vmMeta], got.text(vmMeta+vmEncoding))
 	if err != nil {
 		return err
 	}

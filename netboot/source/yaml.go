@@ -14,17 +14,9 @@ const maxYAMLNodes = 100_000
 // parseYAML reads a document that must be a YAML mapping; an empty one is an
 // empty mapping. what names it in the error, which never quotes it.
 func parseYAML(what string, body []byte) (object, error) {
-	root, err := yaml.Parse(body)
+	v, err := anyYAML(what, body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s is not yaml: %w", ErrMalformed, what, err)
-	}
-	if root == nil {
-		return object{}, nil
-	}
-	budget := maxYAMLNodes
-	v, err := yamlValue(root, &budget)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
+		return nil, err
 	}
 	switch v := v.(type) {
 	case nil:
@@ -33,6 +25,23 @@ func parseYAML(what string, body []byte) (object, error) {
 		return v, nil
 	}
 	return nil, fmt.Errorf("%w: %s is not a yaml mapping", ErrMalformed, what)
+}
+
+// anyYAML reads a document that may be anything.
+func anyYAML(what string, body []byte) (any, error) {
+	root, err := yaml.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is not yaml: %w", ErrMalformed, what, err)
+	}
+	if root == nil {
+		return nil, nil
+	}
+	budget := maxYAMLNodes
+	v, err := yamlValue(root, &budget)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
+	}
+	return v, nil
 }
 
 // yamlValue turns a node into what JSON can hold. Scalars that are neither
