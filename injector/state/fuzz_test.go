@@ -47,7 +47,7 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("id %q", k.ID)
 		}
 		d, err := Decide(k, id, AgainInstance)
-		if (err == nil) != (d.ID != "") {
+		if (err == nil) != (d != nil && d.ID != "") {
 			t.Errorf("%+v, %v", d, err)
 		}
 		if err == nil && !d.PerInstance && (k.Record == nil || k.ID != d.ID) {

@@ -45,7 +45,10 @@ func Redact(address string) string {
 		}
 		return r
 	}, scheme+host+path)
-	if len(s) > maxShown {
+	switch {
+	case s == "" && tail == "" && address != "":
+		s = "…" // not even a host is left, or it was blank
+	case len(s) > maxShown:
 		s, tail = strings.ToValidUTF8(s[:maxShown], ""), "…"
 	}
 	return s + tail

@@ -32,6 +32,9 @@ func TestRedact(t *testing.T) {
 		"://hunter2":                                    ":…",
 		"example.org/a":                                 "example.org/a",
 		"file:///srv/file":                              "file:///srv/file",
+		"@":                                             "…",
+		"user:hunter2@":                                 "…",
+		" \n":                                           "…",
 		"":                                              "",
 	} {
 		if got := Redact(address); got != want {
@@ -51,6 +54,9 @@ func FuzzRedact(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		shown := Redact(s)
+		if (shown == "") != (s == "") {
+			t.Errorf("%q is shown as %q", s, shown)
+		}
 		if len(shown) > maxShown+8 || strings.ContainsAny(shown, "\x00\x1b\n") {
 			t.Errorf("%q is shown as %q", s, shown)
 		}
