@@ -209,7 +209,7 @@ func (b *Book) newUser(a plan.Account, p Policy, day int) (plan.PasswdEntry, err
 	b.add(b.passwd, strings.Join([]string{
 		e.Name, password, strconv.Itoa(e.UID), strconv.Itoa(e.GID), e.Gecos, e.Home, e.Shell}, ":"))
 	if b.shadow.exists() {
-		line := fmt.Sprintf("%s:!:%d:%s:%s:%s:%s:%s:", a.Name, day, p.PassMin, p.PassMax, p.PassWarn, a.Inactive, a.ExpireDay)
+		line := fmt.Sprintf("%s:!:%s:%s:%s:%s:%s:%s:", a.Name, changedOn(day), p.PassMin, p.PassMax, p.PassWarn, a.Inactive, a.ExpireDay)
 		if l := b.shadow.first[a.Name]; l != nil {
 			b.set(b.shadow, l, line) // the shadow of an account that is gone must not come back to life
 		} else {
@@ -273,7 +273,7 @@ func (b *Book) setPassword(a plan.Account, p Policy, day int) error {
 	}
 	l := t.first[a.Name]
 	if l == nil {
-		b.add(t, fmt.Sprintf("%s:!:%d:%s:%s:%s:::", a.Name, day, p.PassMin, p.PassMax, p.PassWarn))
+		b.add(t, fmt.Sprintf("%s:!:%s:%s:%s:%s:::", a.Name, changedOn(day), p.PassMin, p.PassMax, p.PassWarn))
 		l = t.first[a.Name]
 	}
 	col := strings.Split(l.text, ":")
@@ -290,7 +290,7 @@ func (b *Book) setPassword(a plan.Account, p Policy, day int) error {
 	if hash != col[1] {
 		col[1] = hash
 		if shadow {
-			col[2] = strconv.Itoa(day)
+			col[2] = changedOn(day)
 		}
 	}
 	if a.Expire && shadow {
@@ -301,6 +301,16 @@ func (b *Book) setPassword(a plan.Account, p Policy, day int) error {
 		b.pointToShadow(a.Name)
 	}
 	return nil
+}
+
+// changedOn is shadow(5)'s date of the last change of a password. On a machine
+// whose clock was never set it is left out, as useradd(8) does: 0 would have the
+// user choose a new password at the next login.
+func changedOn(day int) string {
+	if day <= 0 {
+		return ""
+	}
+	return strconv.Itoa(day)
 }
 
 // pointToShadow makes the passwd line say that the hash is in the shadow

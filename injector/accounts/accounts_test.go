@@ -157,6 +157,32 @@ func TestSetPassword(t *testing.T) {
 	}
 }
 
+// TestUnsetClock: on a machine whose clock was never set nobody has to change
+// the password at once, unless that is asked for.
+func TestUnsetClock(t *testing.T) {
+	for _, day := range []int{0, -1} {
+		f := Files{Passwd: []byte("b:x:2:2::/:/bin/sh\nc:x:3:3::/:/bin/sh\n"), Shadow: []byte("b:*:1::::::\n")}
+		policy := ParsePolicy(nil, nil)
+		if _, _, err := f.book().AddUser(plan.Account{Name: "alice", Hash: "$6$a"}, policy, day); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []plan.Account{{Name: "b", Hash: "$6$b"}, {Name: "c", Lock: true}} {
+			if err := f.book().SetPassword(a, policy, day); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := string(f.Shadow), "b:$6$b:::::::\nalice:$6$a::0:99999:7:::\nc:!::0:99999:7:::\n"; got != want {
+			t.Errorf("shadow on day %d is %q, want %q", day, got, want)
+		}
+		if err := f.book().SetPassword(plan.Account{Name: "b", Expire: true}, policy, day); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(f.Shadow), "b:$6$b:0:"; !strings.HasPrefix(got, want) {
+			t.Errorf("shadow on day %d is %q, want %q", day, got, want)
+		}
+	}
+}
+
 func TestParsePolicy(t *testing.T) {
 	p := ParsePolicy([]byte("# c\nUID_MIN  5000\nUID_MAX\t5001\nHOME_MODE 0700\nUMASK 027\nUSERGROUPS_ENAB no\nPASS_MAX_DAYS 90\nGID_MIN junk\n"),
 		[]byte("SHELL=/bin/zsh\n# HOME=/x\nHOME=\"/users\"\n"))
