@@ -28,6 +28,8 @@ func TestParseIP(t *testing.T) {
 		{"10.0.0.5", Config{Method: MethodStatic, Prefix: netip.MustParsePrefix("10.0.0.5/8")}},
 		{"10.0.0.5:10.0.0.9:10.0.0.1:16::eth0:none:1460", Config{Device: "eth0", Method: MethodStatic, MTU: 1460,
 			Prefix: netip.MustParsePrefix("10.0.0.5/16"), Gateway: netip.MustParseAddr("10.0.0.1")}},
+		{"10.0.0.5::10.0.0.1:24::eth0:none:65535", Config{Device: "eth0", Method: MethodStatic, MTU: 65535,
+			Prefix: netip.MustParsePrefix("10.0.0.5/24"), Gateway: netip.MustParseAddr("10.0.0.1")}},
 		{"10.0.0.5:192.0.2.1:192.0.2.1:32", Config{Method: MethodStatic, Peer: netip.MustParseAddr("192.0.2.1"),
 			Prefix: netip.MustParsePrefix("10.0.0.5/32"), Gateway: netip.MustParseAddr("192.0.2.1")}},
 		{"[2001:db8::5]::[fe80::1]:64:node:eth0:none:[2001:db8::53]", Config{Device: "eth0", Method: MethodStatic, Hostname: "node",
@@ -49,7 +51,7 @@ func TestParseIPErrors(t *testing.T) {
 	for _, in := range []string{
 		"", "nonsense", "10.0.0.5::10.0.0.1:255.0.255.0", "10.0.0.5:::33", "10.0.0.300", "0.0.0.0", "224.0.0.1", "10.0.0.5::x", "[::1", "[::1]x",
 		"10.0.0.5::::a b", "10.0.0.5::::::maybe", "10.0.0.5::::::off:9", "10.0.0.5::::::off:1400:00:11:22", "1:2:3:4:5:6:7:8:9:10:11",
-		"eth0:dhcp:1", "eth0:dhcp:65536", "10.0.0.5:::0", "eth0:dhcp::02-00-00-00-00-01", "10.0.0.5::::::off:dns",
+		"eth0:dhcp:1", "eth0:dhcp:65536", "10.0.0.5:::0", "10.0.0.5::::::off:65536", "eth0:dhcp::02-00-00-00-00-01", "10.0.0.5::::::off:dns",
 		"127.0.0.1::10.0.0.1:24", "10.0.0.5::127.0.0.1:24", "10.0.0.5::10.0.0.5:24", "10.0.0.5::10.0.0.255:24", "10.0.0.5::10.0.0.0:24",
 		"10.0.0.5::224.0.0.1:24", "10.0.0.5:127.0.0.1:10.0.0.1:32", "10.0.0.5::::::off:224.0.0.1", "[::1]:::64", "[fd00::5]::[::1]:64",
 		"[fd00::5]::[fd00::5]:64", "[::ffff:10.0.0.5]:::64", "[fd00::5]::[fe80::1%eth0]:64", "0.0.0.5::10.0.0.1:24",
