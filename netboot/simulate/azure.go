@@ -46,10 +46,14 @@ func (c Azure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		compute["userData"] = base64.StdEncoding.EncodeToString(c.UserData)
 		compute["osProfile"] = map[string]string{"adminUsername": "azureuser", "computerName": c.Hostname}
 	}
+	interfaces := []any{map[string]any{"macAddress": "002248020E1E"}}
+	if c.NICs != nil {
+		interfaces = c.azure()
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	documents{"/metadata/instance": jsonOf(map[string]any{
 		"compute": compute,
-		"network": map[string]any{"interface": []any{map[string]any{"macAddress": "002248020E1E"}}},
+		"network": map[string]any{"interface": interfaces},
 	})}.ServeHTTP(w, r)
 }
 

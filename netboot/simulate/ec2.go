@@ -200,6 +200,7 @@ func (e EC2) tree() map[string][]byte {
 		text["meta-data/public-keys/"] = strings.Join(list, "\n")
 		text["meta-data/public-keys"] = text["meta-data/public-keys/"]
 	}
+	e.addEC2(text)
 	tree := map[string][]byte{"dynamic/instance-identity/document": e.identity()}
 	for path, s := range text {
 		tree[path] = []byte(s)

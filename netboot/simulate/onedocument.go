@@ -55,7 +55,7 @@ func (c Vultr) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"hostname": c.Hostname, "instanceid": "42506325", "instance-v2-id": c.InstanceID, "public-keys": c.keys(),
 		"region":    map[string]string{"regioncode": "EWR", "countrycode": "US"},
 		"user-data": string(c.UserData), "vendor-data": []any{string(c.VendorData)}, "startup-script": "",
-		"interfaces": []any{}, "user-defined": []any{},
+		"interfaces": c.vultr(), "user-defined": []any{},
 	})}.ServeHTTP(w, r)
 }
 
@@ -66,7 +66,7 @@ func (c NWCS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	documents{"/api/v1/metadata": jsonOf(map[string]any{
 		"instance-id": c.InstanceID, "hostname": c.Hostname, "public-keys": c.keys(),
 		"userdata": text(c.UserData), "vendordata": text(c.VendorData),
-		"network": map[string]any{"version": 1, "config": []any{}},
+		"network": c.version1(),
 	})}.ServeHTTP(w, r)
 }
 
@@ -77,7 +77,7 @@ func (c CloudCIX) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	documents{
 		"/v1/metadata": jsonOf(map[string]any{
 			"instance_id": c.InstanceID, "hostname": c.Hostname, "ssh_keys": c.keys(),
-			"network": map[string]any{"version": 2, "ethernets": map[string]any{}},
+			"network": c.version2(),
 		}),
 		"/v1/userdata": c.UserData,
 	}.ServeHTTP(w, r)
@@ -96,7 +96,7 @@ func (c Hetzner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"/hetzner/v1/metadata": jsonOf(map[string]any{
 			"availability-zone": "fsn1-dc14", "hostname": c.Hostname, "instance-id": json.Number(c.InstanceID),
 			"local-ipv4": "", "public-ipv4": "192.0.2.7", "public-keys": c.keys(), "region": "eu-central",
-			"vendor_data":    text(c.VendorData),
+			"vendor_data": text(c.VendorData), "private-networks": c.hetznerPrivate(),
 			"network-config": map[string]any{"version": 1, "config": []any{map[string]any{"type": "physical", "name": "eth0", "subnets": []any{map[string]any{"type": "dhcp", "ipv4": true}}}}},
 		}),
 		"/hetzner/v1/metadata/instance-id": []byte(c.InstanceID),
@@ -110,7 +110,12 @@ type NoCloud struct{ Machine }
 func (c NoCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.documents().ServeHTTP(w, r) }
 
 func (c NoCloud) documents() documents {
+	var network []byte
+	if c.NICs != nil {
+		network = jsonOf(c.version2())
+	}
 	return documents{
+		"/network-config": network,
 		"/meta-data": jsonOf(map[string]any{
 			"instance-id": c.InstanceID, "local-hostname": c.Hostname, "public-keys": c.keys(),
 		}),

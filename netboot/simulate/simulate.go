@@ -21,6 +21,11 @@ type Machine struct {
 	// PublicKeys are OpenSSH authorized_keys lines.
 	PublicKeys  []string
 	LaunchIndex int
+	// NICs are the machine's as its cloud describes them; none: as each service
+	// here would of a machine that it knows nothing more of.
+	NICs []NIC
+	// Password is the default user's, on clouds that have one to give.
+	Password string
 	// UserData and VendorData are served as they are; nil: there is none.
 	UserData, VendorData []byte
 }
@@ -43,10 +48,10 @@ func Clouds() []Cloud {
 		{"aliyun", "100.100.100.200:80", func(m Machine) http.Handler { return AliYun{Machine: m} }},
 		{"azure", linkLocal, func(m Machine) http.Handler { return Azure{Machine: m} }},
 		{"cloudcix", linkLocal, func(m Machine) http.Handler { return CloudCIX{m} }},
-		{"cloudstack", "data-server:80", func(m Machine) http.Handler { return CloudStack{m} }},
+		{"cloudstack", "data-server:80", func(m Machine) http.Handler { return CloudStack{Machine: m} }},
 		{"digitalocean", linkLocal, func(m Machine) http.Handler { return DigitalOcean{m} }},
 		{"ec2", linkLocal, func(m Machine) http.Handler { return EC2{Machine: m} }},
-		{"exoscale", linkLocal, func(m Machine) http.Handler { return CloudStack{m} }},
+		{"exoscale", linkLocal, func(m Machine) http.Handler { return CloudStack{Machine: m} }},
 		{"gce", linkLocal, func(m Machine) http.Handler { return GCE{m} }},
 		{"hetzner", linkLocal, func(m Machine) http.Handler { return Hetzner{m} }},
 		{"maas", "", func(m Machine) http.Handler { return NewMAAS(m) }},

@@ -41,6 +41,9 @@ func (c AliYun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"/2016-01-01/user-data":             c.UserData,
 		"/2016-01-01/vendor-data":           c.VendorData,
 	}
+	for _, n := range c.NICs {
+		d["/2016-01-01/meta-data/network/interfaces/macs/"+n.MAC+"/network-interface-id"] = []byte("eni-" + n.MAC)
+	}
 	list := ""
 	for i, key := range c.PublicKeys {
 		list += fmt.Sprintf("%d=key-%d\n", i, i)
@@ -54,9 +57,32 @@ func (c AliYun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // CloudStack is the virtual router of Apache CloudStack, and the service of
 // Exoscale, which descends from it.
-type CloudStack struct{ Machine }
+//
+// It is the server of passwords, too, which the real ones have at port 8080: a
+// request with the header DomU_Request asks for the password, or says that it has
+// been set.
+type CloudStack struct {
+	Machine
+	// Saved, if set, is called when the password is said to have been set.
+	Saved func()
+}
 
 func (c CloudStack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Header.Get("DomU_Request") {
+	case "":
+	case "send_my_password":
+		fmt.Fprintln(w, c.Password)
+		return
+	case "saved_password":
+		if c.Saved != nil {
+			c.Saved()
+		}
+		fmt.Fprintln(w, "saved_password")
+		return
+	default:
+		fmt.Fprintln(w, "bad_request")
+		return
+	}
 	d := documents{}
 	for _, version := range []string{"/latest/", "/1.0/"} {
 		d[version+"meta-data/instance-id"] = []byte(c.InstanceID)
@@ -89,6 +115,11 @@ func (c OpenStack) documents() documents {
 	if c.VendorData != nil {
 		vendor = jsonOf(map[string]string{"cloud-init": string(c.VendorData)})
 	}
+	links := []any{map[string]any{"id": "tap1a81968a-79", "type": "ovs", "ethernet_mac_address": "fa:16:3e:ed:9a:59", "mtu": 1450}}
+	networks := []any{map[string]any{"id": "network0", "type": "ipv4_dhcp", "link": "tap1a81968a-79", "network_id": "da5bb487"}}
+	if c.NICs != nil {
+		links, networks = c.openStack()
+	}
 	return documents{
 		"/openstack/latest/meta_data.json": jsonOf(map[string]any{
 			"uuid": c.InstanceID, "hostname": c.Hostname, "name": c.Hostname, "public_keys": keys,
@@ -99,9 +130,7 @@ func (c OpenStack) documents() documents {
 		"/openstack/latest/vendor_data.json":  vendor,
 		"/openstack/latest/vendor_data2.json": []byte("{}"),
 		"/openstack/latest/network_data.json": jsonOf(map[string]any{
-			"links":    []any{map[string]any{"id": "tap1a81968a-79", "type": "ovs", "ethernet_mac_address": "fa:16:3e:ed:9a:59", "mtu": 1450}},
-			"networks": []any{map[string]any{"id": "network0", "type": "ipv4_dhcp", "link": "tap1a81968a-79", "network_id": "da5bb487"}},
-			"services": []any{},
+			"links": links, "networks": networks, "services": []any{},
 		}),
 	}
 }
@@ -163,8 +192,11 @@ func (c Oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"canonicalRegionName": "us-phoenix-1", "shape": "VM.Standard2.1", "metadata": metadata,
 	})
 	d := documents{"/opc/v1/instance/": body}
+	if c.NICs != nil {
+		d["/opc/v1/vnics/"] = jsonOf(c.oracle())
+	}
 	if !c.OnlyV1 {
-		d["/opc/v2/instance/"] = body
+		d["/opc/v2/instance/"], d["/opc/v2/vnics/"] = body, d["/opc/v1/vnics/"]
 	}
 	d.ServeHTTP(w, r)
 }
@@ -189,7 +221,7 @@ func (c Scaleway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	documents{
 		"/conf": jsonOf(map[string]any{
 			"id": c.InstanceID, "name": c.Hostname, "hostname": c.Hostname, "ssh_public_keys": keys,
-			"tags": []string{}, "private_ip": nil, "public_ips": []any{}, "commercial_type": "DEV1-S",
+			"tags": []string{}, "private_ip": nil, "public_ips": c.scaleway(), "commercial_type": "DEV1-S",
 		}),
 		"/user_data/cloud-init":   c.UserData,
 		"/vendor_data/cloud-init": c.VendorData,

@@ -22,6 +22,9 @@ const (
 	cloudStackKeys     = "meta-data/public-keys"
 	cloudStackPassword = "password"
 	cloudStackHeader   = "DomU_Request"
+	// passwordWait bounds what telling of it may take; few clouds have the
+	// service, and what does not answer at all is waited for no longer.
+	passwordWait = 2 * time.Second
 )
 
 func cloudStack() *Source {
@@ -122,6 +125,8 @@ func tellExoscale(ctx context.Context, env *Env, out instance.Outcome) error {
 }
 
 func savedPassword(ctx context.Context, env *Env, out instance.Outcome, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, passwordWait)
+	defer cancel()
 	// Whether there was a password is asked again: it is still there then.
 	if !out.Applied || !out.NewInstance {
 		return nil

@@ -55,6 +55,12 @@ func newServe() *cobra.Command {
 		s.machine.PublicKeys = append(s.machine.PublicKeys, keys...)
 		return err
 	})
+	flags.Func("nic", "a `NIC` that the cloud describes, as MAC=ADDRESS/BITS[,GATEWAY]; may be repeated", func(word string) error {
+		nic, err := simulate.ParseNIC(word)
+		s.machine.NICs = append(s.machine.NICs, nic)
+		return err
+	})
+	flags.StringVar(&s.machine.Password, "password", "", "the default user's `password`, on clouds that have one to give")
 	faults := &s.server.Faults
 	flags.DurationVar(&faults.Delay, "delay", 0, "how `long` each answer is held back")
 	flags.IntVar(&faults.Status, "fail", 0, "answer with this `status` instead")
@@ -63,7 +69,7 @@ func newServe() *cobra.Command {
 	flags.BoolVar(&faults.Hang, "hang", false, "never answer instead")
 	flags.BoolVar(&faults.Reset, "reset", false, "reset the connection instead")
 	completes(cmd, "cloud", slices.Compact(slices.Sorted(slices.Values(append(cloudNames(), volumeNames()...))))...)
-	completesNothing(cmd, "listen", "instance-id", "hostname", "launch-index", "delay", "fail", "times", "path")
+	completesNothing(cmd, "listen", "instance-id", "hostname", "launch-index", "nic", "password", "delay", "fail", "times", "path")
 	return cmd
 }
 
