@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"boothook/injector/cloudconfig"
+	"boothook/injector/jobs"
 	"boothook/injector/network"
 	"boothook/injector/plan"
 )
@@ -35,10 +36,13 @@ func readFacts(r factReader, init string, also ...string) (*plan.Facts, error) {
 	return &facts, nil
 }
 
-// readNetworkFacts adds what is there already of the root's network.
+// readNetworkFacts adds what is there already of the root's network, and of who
+// configures it.
 func readNetworkFacts(r networkReader, facts *plan.Facts) {
-	r.ReadFiles(facts, network.AskFiles(), network.AskFolders(), network.AskLibraries())
+	r.ReadFiles(facts, slices.Concat(network.AskFiles(), jobs.AskFiles()), network.AskFolders(), network.AskLibraries())
 }
 
 // planPaths are the paths that planning asks about.
-func planPaths() []string { return slices.Concat(cloudconfig.AskExists(), network.AskExists()) }
+func planPaths() []string {
+	return slices.Concat(cloudconfig.AskExists(), network.AskExists(), []string{upgradedNetwork})
+}

@@ -22,6 +22,7 @@ import (
 
 	"boothook/injector"
 	"boothook/injector/hooks"
+	"boothook/injector/network"
 	"boothook/injector/root"
 	"boothook/netboot/instance"
 )
@@ -88,8 +89,8 @@ type boot struct {
 	Init          string
 	CloudConfig   string
 	NetworkConfig string
-	// FallbackNetwork is Options.FallbackNetwork.
-	FallbackNetwork string
+	// FallbackNIC is Options.FallbackNIC.
+	FallbackNIC network.NIC
 	// State shows all of /var/lib/cloud and /var/lib/boothook, of which else
 	// only the scripts and the numbers are shown.
 	State bool
@@ -177,7 +178,7 @@ func (b *boot) run(t *testing.T, dir string) string {
 	o := injector.Options{
 		HardwareIDs: b.HardwareIDs, DryRun: b.DryRun, NoHooks: b.NoHooks, AgainEachBoot: b.AgainEachBoot,
 		RequireSigned: b.RequireSigned, KeepCloudInit: b.KeepCloudInit, Init: b.Init, CloudConfig: b.CloudConfig,
-		NetworkConfig: b.NetworkConfig, FallbackNetwork: []byte(b.FallbackNetwork),
+		NetworkConfig: b.NetworkConfig, FallbackNIC: b.FallbackNIC,
 		Hooks: ran, HookOutput: &out,
 		Stage: func(stage string, within time.Duration) { fmt.Fprintf(&out, "stage: %s, within %v\n", stage, within) },
 		Apply: root.Options{AnyOwner: true, Now: func() time.Time { return time.Unix(20000*24*60*60, 0) }},

@@ -28,6 +28,7 @@ import (
 
 	"boothook/injector/cloudconfig"
 	"boothook/injector/hooks"
+	"boothook/injector/network"
 	"boothook/injector/plan"
 	"boothook/injector/root"
 	"boothook/injector/state"
@@ -72,9 +73,9 @@ type Options struct {
 	// Renderer is what network-config is written for, by cloud-init's name or
 	// the daemon's; empty for what the root has.
 	Renderer string
-	// FallbackNetwork is the network-config of a root whose cloud-init is
-	// disabled and would have made one up.
-	FallbackNetwork []byte
+	// FallbackNIC is the interface that gets DHCP in a root whose cloud-init
+	// is disabled and would have done that.
+	FallbackNIC network.NIC
 	// HardwareIDs are what the machine is known by offline; see instance.Instance.
 	// There is one for each source that was asked.
 	HardwareIDs []string

@@ -9,6 +9,7 @@ import (
 	"boothook/initramfs/report"
 	"boothook/initramfs/words"
 	"boothook/injector"
+	netconfig "boothook/injector/network"
 	"boothook/injector/root"
 	"boothook/netboot"
 	"boothook/netboot/nic"
@@ -28,7 +29,8 @@ func (b *boot) inject(ctx context.Context, dir string, found *netboot.Found, doc
 	options.HookOutput = output
 	if found != nil && found.Client != nil {
 		options.Get, options.ResolvConf = found.Client, found.Lease.ResolvConf()
-		options.FallbackNetwork = fallbackNetwork(&found.Lease)
+		lease := &found.Lease // the interface that led to the source
+		options.FallbackNIC = netconfig.NIC{Name: lease.Name, MAC: lease.HW.String(), Six: lease.Prefix.Addr().Is6()}
 	}
 	work := func(r *root.Root) error {
 		result = injector.Inject(ctx, r, documents, options)
@@ -70,20 +72,11 @@ func (b *boot) injection() injector.Options {
 			b.progress(stage, within)
 		},
 	}
+	o.FallbackNIC.Name, o.FallbackNIC.MAC = nic.First(b.env.Sysfs)
 	for i := range b.matches {
 		o.HardwareIDs = append(o.HardwareIDs, b.matches[i].HardwareID)
 	}
 	return o
-}
-
-// fallbackNetwork is the network-config that cloud-init makes up when nobody
-// gives one: DHCP on one NIC, here the one that led to the source.
-func fallbackNetwork(l *nic.Lease) []byte {
-	family := "4"
-	if l.Prefix.Addr().Is6() {
-		family = "6"
-	}
-	return fmt.Appendf(nil, "version: 2\nethernets:\n  %[1]s:\n    match: {macaddress: \"%[2]s\"}\n    set-name: %[1]s\n    dhcp%[3]s: true\n", l.Name, l.HW, family)
 }
 
 // keepReport leaves a copy of the report in the root. It ends before the

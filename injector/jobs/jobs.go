@@ -159,12 +159,25 @@ func (b *builder) script(part *userdata.Part, dir, called string) {
 // scripts for OpenRC.
 const disabledMarker = "/etc/cloud/cloud-init.disabled"
 
+// writtenByUs is how the marker begins that boothook writes.
+const writtenByUs = "# Written by boothook"
+
+// AskFiles lists the files whose text CloudInitIsOff looks up in Facts.Files.
+func AskFiles() []string { return []string{disabledMarker} }
+
+// CloudInitIsOff says that somebody else than boothook has disabled the root's
+// cloud-init.
+func CloudInitIsOff(f *plan.Facts) bool {
+	text, there := f.Files[disabledMarker]
+	return there && !strings.HasPrefix(text, writtenByUs)
+}
+
 // disableCloudInit keeps cloud-init from running, for every init.
 func (b *builder) disableCloudInit() {
 	why := plan.Why{Part: "boothook", Key: "cloud-init"}
 	b.step(&plan.Step{
 		Kind: plan.File, Path: disabledMarker, Mode: 0o644, KeepExisting: true, Why: why,
-		Body: []byte("# Written by boothook, which has applied this machine's user-data from the initramfs.\n" +
+		Body: []byte(writtenByUs + ", which has applied this machine's user-data from the initramfs.\n" +
 			"# Remove this file to let cloud-init run; it will then apply the user-data again.\n"),
 	})
 	switch b.Facts.Init {

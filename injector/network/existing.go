@@ -92,12 +92,13 @@ func (r *reader) leftovers(re renderer, facts *plan.Facts, steps []plan.Step) []
 	return out
 }
 
-// rival names a file of the image that configures one of the links too: of the
-// daemon that is written for, which would obey it as well or instead, or of
-// another that the root has.
-func (r *reader) rival(re renderer, facts *plan.Facts, file, text string) {
+// everything is the claim of a file on all interfaces.
+const everything = "*"
+
+// claims are the names, patterns and addresses of the interfaces that a file
+// configures, if it is one of a daemon's; the daemon's renderer comes with them.
+func claims(file, text string) (daemon string, claims []string) {
 	dir, base := path.Split(file)
-	daemon, claims := "", []string(nil)
 	switch {
 	case file == interfacesFile, dir == interfacesDir+"/":
 		daemon = "eni"
@@ -108,11 +109,8 @@ func (r *reader) rival(re renderer, facts *plan.Facts, file, text string) {
 		}
 	case dir == "/etc/systemd/network/" && strings.HasSuffix(base, ".network"):
 		daemon, claims = "networkd", settingsOf(text, "Name", "MACAddress", "PermanentMACAddress")
-		if re.name == "networkd" && base > "10-cloud-init-" || re.name == "netplan" && base > "10-netplan-" {
-			return // the first that matches counts
-		}
-		if re.name == "netplan" {
-			daemon = re.name // which has networkd read its files
+		if len(claims) == 0 && slices.Contains(settingsOf(text, "Type"), "ether") {
+			claims = []string{everything}
 		}
 	case dir == "/etc/netplan/" && strings.HasSuffix(base, ".yaml"):
 		daemon = "netplan"
@@ -125,13 +123,38 @@ func (r *reader) rival(re renderer, facts *plan.Facts, file, text string) {
 				}
 			}
 		}
-	case dir == path.Dir(keyfileDir)+"/" && re.name == "network-manager":
-		daemon, claims = re.name, settingsOf(text, "interface-name", "mac-address")
-		if own := settingsOf(text, "autoconnect-priority"); len(own) == 0 || len(own[0]) < 3 || own[0] < keyfilePriority {
-			return // the highest that matches counts
+	case dir == path.Dir(keyfileDir)+"/":
+		daemon, claims = "network-manager", settingsOf(text, "interface-name", "mac-address")
+		if kind := settingsOf(text, "type"); len(claims) == 0 && (slices.Contains(kind, "ethernet") || slices.Contains(kind, "802-3-ethernet")) {
+			claims = []string{everything}
 		}
 	case (dir == ifcfgDir || dir == ifcfgSUSEDir) && strings.HasPrefix(base, "ifcfg-"):
 		daemon, claims = "sysconfig", settingsOf(text, "DEVICE", "HWADDR")
+	}
+	return daemon, claims
+}
+
+// rival names a file of the image that configures one of the links too: of the
+// daemon that is written for, which would obey it as well or instead, or of
+// another that the root has.
+func (r *reader) rival(re renderer, facts *plan.Facts, file, text string) {
+	base := path.Base(file)
+	daemon, claims := claims(file, text)
+	switch daemon {
+	case "networkd":
+		if re.name == "networkd" && base > "10-cloud-init-" || re.name == "netplan" && base > "10-netplan-" {
+			return // the first that matches counts
+		}
+		if re.name == "netplan" {
+			daemon = re.name // which has networkd read its files
+		}
+	case "network-manager":
+		if re.name != daemon {
+			return
+		}
+		if own := settingsOf(text, "autoconnect-priority"); len(own) == 0 || len(own[0]) < 3 || own[0] < keyfilePriority {
+			return // the highest that matches counts
+		}
 	}
 	if daemon == "" || daemon != re.name && !available(daemon, facts) {
 		return

@@ -12,9 +12,6 @@ type Facts struct {
 	Groups   []GroupEntry
 	// HasCloudInit says that a cloud-init is installed in the root.
 	HasCloudInit bool
-	// HasNetwork says that netplan or networkd has a configuration that
-	// cloud-init did not write.
-	HasNetwork bool
 	// CloudConfig is the root's own cloud.cfg with its drop-ins merged over
 	// it in name order, as YAML documents, lowest priority first.
 	CloudConfig []Document

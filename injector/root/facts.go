@@ -61,7 +61,6 @@ func (r *Root) Facts(also ...string) (plan.Facts, error) {
 		f.Exists[p] = r.Exists(p)
 	}
 	f.HasCloudInit = f.Exists["/usr/bin/cloud-init"]
-	f.HasNetwork = r.hasNetwork()
 	f.CloudConfig = r.cloudConfig()
 	return f, nil
 }
@@ -118,20 +117,6 @@ func (r *Root) cloudConfig() []plan.Document {
 		}
 	}
 	return docs
-}
-
-// hasNetwork looks for what an administrator or an image's builder gave the
-// network daemons that do nothing by themselves.
-func (r *Root) hasNetwork() bool {
-	for _, kind := range []string{"/etc/netplan/*.yaml", "/etc/systemd/network/*.network"} {
-		names, _ := r.ReadDir(path.Dir(kind)) // absent is fine
-		for _, name := range names {
-			if strings.HasSuffix(name, path.Ext(kind)) && !strings.Contains(name, "cloud-init") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // InitOf says which init system the program at path is: by the name that its

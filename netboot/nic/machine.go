@@ -134,7 +134,20 @@ func (f files) sysctl(path string) string { return strings.TrimSpace(string(f.re
 func (f files) setSysctl(path, value string) error { return os.WriteFile(f.at(path), []byte(value), 0) }
 
 // inSysfs says whether sysfs has something below a link's directory.
-func (f files) inSysfs(link, name string) bool {
-	_, err := os.Lstat(f.at("/sys/class/net/" + link + "/" + name))
+func (f files) inSysfs(link, name string) bool { return f.there("/sys/class/net/" + link + "/" + name) }
+
+// there says whether there is something at a path.
+func (f files) there(path string) bool {
+	_, err := os.Lstat(f.at(path))
 	return err == nil
+}
+
+// names are those in a directory, sorted; none where it cannot be read.
+func (f files) names(path string) []string {
+	entries, _ := os.ReadDir(f.at(path))
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
