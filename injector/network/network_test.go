@@ -287,3 +287,23 @@ func TestSaid(t *testing.T) {
 		})
 	}
 }
+
+// Name servers of version 1 that belong to no interface go into the file of
+// each, so that their number is bounded over the whole document.
+func TestManySharedServers(t *testing.T) {
+	doc := "version: 1\nconfig:\n- {type: physical, name: eth0, subnets: [{type: dhcp}]}\n"
+	for i := range maxItems + 10 {
+		doc += fmt.Sprintf("- {type: nameserver, address: 10.0.%d.%d}\n", i/256, i%256)
+	}
+	p := planned([]byte(doc), "networkd")
+	if len(p.Problems) != 1 || !strings.Contains(p.Problems[0].Message, "the rest is left out") {
+		t.Errorf("problems %v", p.Problems)
+	}
+	servers := 0
+	for _, s := range p.Steps {
+		servers += strings.Count(string(s.Body), "DNS=10.")
+	}
+	if servers != maxItems {
+		t.Errorf("%d name servers, want %d", servers, maxItems)
+	}
+}

@@ -14,6 +14,8 @@ type shared struct {
 	dns    []netip.Addr
 	search []string
 	line   int
+	// full says that there were more of them than are taken.
+	full   bool
 	routes []*route
 	// own are name servers of one interface.
 	own []server
@@ -457,6 +459,13 @@ func (r *reader) nameserver(all *shared, v *cloudconfig.Value) {
 		all.own = append(all.own, server{of.Scalar(), of.Pos.Line, l.dns, l.search})
 	default:
 		all.dns, all.search, all.line = append(all.dns, l.dns...), append(all.search, l.search...), v.Pos.Line
+		if len(all.dns) > maxItems || len(all.search) > maxItems { // each link gets all of them
+			all.dns, all.search = all.dns[:min(len(all.dns), maxItems)], all.search[:min(len(all.search), maxItems)]
+			if !all.full {
+				all.full = true
+				r.problem(v.Pos.Line, "nameserver: more than %d addresses or search domains; the rest is left out", maxItems)
+			}
+		}
 	}
 }
 
