@@ -5,7 +5,6 @@ package attack
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,31 +26,32 @@ type shortage struct {
 	name string
 	// says is what the kernel says of it.
 	says string
-	// root gives a root that has not much left, and what gives it more.
-	root func(*testing.T, *rand.Rand) (dir string, relieve func())
+	// root gives a root that has not much left, from nothing (0) to what is
+	// more than enough (1), and what gives it more.
+	root func(t *testing.T, left float64) (dir string, relieve func())
 }
 
 func shortageKinds() []shortage {
 	return []shortage{
-		{"no space on ext4", "no space left on device", func(t *testing.T, r *rand.Rand) (string, func()) {
+		{"no space on ext4", "no space left on device", func(t *testing.T, left float64) (string, func()) {
 			dir := ext4(t, "32M", "", "")
-			return dir, useSpace(t, dir, r.Int64N(4<<20))
+			return dir, useSpace(t, dir, int64(left*(4<<20)))
 		}},
-		{"no inodes on ext4", "no space left on device", func(t *testing.T, r *rand.Rand) (string, func()) {
+		{"no inodes on ext4", "no space left on device", func(t *testing.T, left float64) (string, func()) {
 			dir := ext4(t, "32M", "-N 1024", "")
-			return dir, useInodes(t, dir, r.IntN(800))
+			return dir, useInodes(t, dir, int(left*800))
 		}},
-		{"no space on tmpfs", "no space left on device", func(t *testing.T, r *rand.Rand) (string, func()) {
+		{"no space on tmpfs", "no space left on device", func(t *testing.T, left float64) (string, func()) {
 			dir := tmpfs(t, "size=32m")
-			return dir, useSpace(t, dir, r.Int64N(4<<20))
+			return dir, useSpace(t, dir, int64(left*(4<<20)))
 		}},
-		{"no inodes on tmpfs", "no space left on device", func(t *testing.T, r *rand.Rand) (string, func()) {
+		{"no inodes on tmpfs", "no space left on device", func(t *testing.T, left float64) (string, func()) {
 			dir := tmpfs(t, "nr_inodes=1000")
-			return dir, useInodes(t, dir, r.IntN(800))
+			return dir, useInodes(t, dir, int(left*800))
 		}},
-		{"a quota on btrfs", "disk quota exceeded", func(t *testing.T, r *rand.Rand) (string, func()) {
+		{"a quota on btrfs", "disk quota exceeded", func(t *testing.T, left float64) (string, func()) {
 			dir := btrfs(t)
-			run(t, "btrfs", "qgroup", "limit", fmt.Sprint(1<<20+r.Int64N(4<<20)), dir)
+			run(t, "btrfs", "qgroup", "limit", fmt.Sprint(1<<20+int64(left*(4<<20))), dir)
 			return dir, func() { run(t, "btrfs", "qgroup", "limit", "none", dir) }
 		}},
 	}
@@ -136,7 +136,11 @@ func TestShortages(t *testing.T) {
 		for n := range shortages {
 			name := fmt.Sprintf("%s %d", s.name, n)
 			t.Run(name, func(t *testing.T) {
-				dir, relieve := s.root(t, r)
+				room := 0.0 // for the first of each program
+				if n > 1 {
+					room = r.Float64()
+				}
+				dir, relieve := s.root(t, room)
 				program := "tool"
 				applied := func() string { out, _ := apply(t, dir, userData).CombinedOutput(); return string(out) }
 				if n%2 == 1 {
