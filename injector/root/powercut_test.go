@@ -400,7 +400,7 @@ func TestPowerCutNeedsBothSyncs(t *testing.T) {
 			}
 			image := filepath.Join(shm(t), "disk")
 			bad := map[string]int{}
-			prefixes, subsets, _ := rec.cuts(attack.Rand(t), 60, 4, func(what string, writes []write, after int) {
+			prefixes, subsets, _ := rec.cuts(rand.New(rand.NewPCG(1, 2)), 60, 4, func(what string, writes []write, after int) {
 				if err := rec.check(t, image, writes, after >= rec.done); err != nil {
 					line, _, _ := strings.Cut(err.Error(), "\n")
 					bad[line]++
