@@ -25,6 +25,13 @@ import (
 var version = "devel"
 
 func main() {
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	os.Exit(cli.Main(ctx, cli.New(version), os.Args[1:]))
+	os.Exit(cli.Main(ended(), cli.New(version), os.Args[1:]))
+}
+
+// ended gives a context that ends with the first signal. The second ends the
+// program, should it be at something that looks at no context.
+func ended() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
