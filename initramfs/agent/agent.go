@@ -74,7 +74,7 @@ func RunByHand(ctx context.Context, e Env, dir string) (*report.Report, error) {
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
-	e.Seeded = hasSeed(dir, "")
+	e.Seeded = e.hasSeed(dir)
 	b, err := newBoot(e)
 	if err != nil {
 		return nil, err

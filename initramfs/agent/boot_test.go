@@ -309,6 +309,26 @@ func TestSeedInTheRoot(t *testing.T) {
 	}
 }
 
+// What the image's own cloud.cfg says counts as a seed, also where nothing else
+// says what the machine is.
+func TestSeedInCloudConfig(t *testing.T) {
+	for name, text := range map[string]string{
+		"i-cfg":               "datasource: {NoCloud: {user-data: \"#cloud-config\\nhostname: rooted\\n\", meta-data: {instance-id: i-cfg}}}\n",
+		"iid-datasource-none": "datasource_list: [None]\ndatasource: {None: {userdata_raw: {hostname: rooted}, metadata: {instance-id: x}}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, "")
+			write(t, filepath.Join(l.root, "etc/cloud/cloud.cfg.d/99.cfg"), text)
+			if l.env.Seeded = l.env.hasSeed(l.root); !l.env.Seeded {
+				t.Fatal("no seed")
+			}
+			if r := l.run(); r.Result != report.Applied || r.InstanceID != name || r.Hostname != "rooted" {
+				t.Errorf("report %+v", r)
+			}
+		})
+	}
+}
+
 // By hand the same boot runs on a directory, with the words that were given.
 func TestRunByHand(t *testing.T) {
 	l := newLab(t, "")

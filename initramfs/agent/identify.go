@@ -1,12 +1,13 @@
 package agent
 
 import (
-	"path/filepath"
 	"slices"
 	"time"
 
 	"boothook/initramfs/words"
-	"boothook/injector/state"
+	"boothook/injector"
+	"boothook/injector/root"
+	"boothook/netboot/instance"
 	"boothook/netboot/platform"
 	"boothook/netboot/source"
 )
@@ -48,14 +49,19 @@ func (e *Env) WantsVolumes(o words.Options) bool {
 	})
 }
 
-// hasSeed says whether a root seems to hold a seed, in the directory that the
-// kernel's words name, if they do. Reading it is left to who has the root
-// contained.
-func hasSeed(root, named string) bool {
-	for _, path := range state.SeedPaths(named) {
-		if exists(filepath.Join(root, path)) {
-			return true
-		}
-	}
-	return false
+// readSeed reads the seed that a root holds, in the directory that the kernel's
+// words name, if they do. What is wrong with the root, who has to write there
+// says.
+func (e *Env) readSeed(dir, named string) (docs source.Docs, found []instance.Problem) {
+	_ = e.Machine.ReadRoot(dir, func(r *root.Root) error {
+		docs, found = injector.Seed(r, named)
+		return nil
+	})
+	return docs, found
+}
+
+// hasSeed says whether a root holds a seed that no kernel word names.
+func (e *Env) hasSeed(dir string) bool {
+	docs, found := e.readSeed(dir, "")
+	return len(docs)+len(found) > 0
 }

@@ -8,8 +8,6 @@ import (
 	"boothook/initramfs/extra"
 	"boothook/initramfs/report"
 	"boothook/injector"
-	"boothook/injector/root"
-	"boothook/injector/state"
 	"boothook/netboot"
 	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
@@ -169,16 +167,11 @@ func (s *searching) List(ctx context.Context) ([]source.Volume, func(), error) {
 	return list, closeAll, nil
 }
 
-// Seed implements netboot.Seed. What is wrong with the root, who has to write
-// there says.
+// Seed implements netboot.Seed.
 func (s *searching) Seed(dir string) source.Docs {
-	if !hasSeed(s.root, dir) {
-		return nil
+	docs, found := s.env.readSeed(s.root, dir)
+	for _, p := range found {
+		s.record.Problem(p)
 	}
-	var docs source.Docs
-	_ = s.env.Machine.ReadRoot(s.root, func(r *root.Root) error {
-		docs = state.Seed(r, dir)
-		return nil
-	})
 	return docs
 }

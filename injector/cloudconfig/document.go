@@ -41,6 +41,14 @@ func (c Config) Document() []byte {
 	return []byte(s.String())
 }
 
+// Document renders the value alone.
+func (v *Value) Document() []byte {
+	var s strings.Builder
+	v.write(&s, 0)
+	s.WriteByte('\n')
+	return []byte(s.String())
+}
+
 // oneLine keeps a part's name from ending the comment it stands in.
 func oneLine(name string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ").Replace(name)

@@ -61,7 +61,7 @@ func (r *Root) Facts(also ...string) (plan.Facts, error) {
 		f.Exists[p] = r.Exists(p)
 	}
 	f.HasCloudInit = f.Exists["/usr/bin/cloud-init"]
-	f.CloudConfig = r.cloudConfig()
+	f.CloudConfig = r.CloudConfig()
 	return f, nil
 }
 
@@ -102,7 +102,8 @@ func unquote(s string) string {
 	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\$`, `$`, "\\`", "`").Replace(body)
 }
 
-func (r *Root) cloudConfig() []plan.Document {
+// CloudConfig reads cloud.cfg and its drop-ins; see plan.Facts.
+func (r *Root) CloudConfig() []plan.Document {
 	paths := []string{cloudConfig}
 	names, _ := r.ReadDir(cloudConfig + ".d") // absent is fine
 	for _, name := range names {
