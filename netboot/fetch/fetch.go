@@ -258,7 +258,7 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, req Request) (*Respon
 	}
 	s := c.service(u, proxy)
 	for range 2 * MaxConns {
-		cn, err := s.acquire(ctx, req.Method == "GET")
+		cn, err := s.acquire(ctx, req.Method == "GET", req.Once)
 		if err != nil {
 			return nil, err
 		}

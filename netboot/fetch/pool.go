@@ -79,8 +79,10 @@ func (s *service) open(n int) {
 
 // acquire gives a connection to send a request on: an idle one, else a new
 // one, else, for a request that may be pipelined, one with a single request
-// outstanding. Each acquire needs its release.
-func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) {
+// outstanding. Once makes the first failure to connect final; else the
+// connections tried beside the one that failed are waited for, too. Each acquire
+// needs its release.
+func (s *service) acquire(ctx context.Context, mayPipeline, once bool) (*conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting++
@@ -97,6 +99,8 @@ func (s *service) acquire(ctx context.Context, mayPipeline bool) (*conn, error) 
 		}
 		full := len(s.conns)+len(s.tries) >= MaxConns
 		switch {
+		case once && s.fails > fails && !errors.Is(s.failure, context.DeadlineExceeded):
+			return nil, s.failure
 		case s.fails == fails && s.waiting > len(s.tries) && !full:
 			s.dial(false)
 		case s.late(full):

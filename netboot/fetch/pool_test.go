@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,6 +272,28 @@ func TestFar(t *testing.T) {
 		all.Wait()
 		if took := time.Since(start); took > way+dialHedge {
 			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// TestRefusedFar: what is asked for once is refused once, however many
+// connections a long way would have had tried beside it.
+func TestRefusedFar(t *testing.T) {
+	const way = 200 * time.Millisecond // there and back
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(way):
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+		}})
+		defer c.Close()
+		start := time.Now()
+		_, err := c.Do(t.Context(), Request{URL: "http://192.0.2.1/", Once: true})
+		if took := time.Since(start); !errors.Is(err, syscall.ECONNREFUSED) || took > way {
+			t.Errorf("%v after %v", err, took)
 		}
 	})
 }
