@@ -142,6 +142,10 @@ func TestAzureDisc(t *testing.T) {
 <wa:UserPassword>pa&amp;ss</wa:UserPassword><wa:CustomData>%s</wa:CustomData></Environment>`, base64.StdEncoding.EncodeToString([]byte(custom)))})
 	root := l.newRoot()
 	l.write(filepath.Join(root, "etc/shadow"), "root:*:19000:0:99999:7:::\n")
+	// The disc gives a password, and with it the login by password.
+	if err := os.MkdirAll(filepath.Join(root, "etc/ssh/sshd_config.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 
 	r, log := l.agent(root, "", "--sys", first)
 	if r.Result != report.Applied || r.InstanceID != azureUUID || len(r.Failures()) > 0 || !reached(r, "volume read") {
@@ -155,6 +159,9 @@ func TestAzureDisc(t *testing.T) {
 	hash, _, _ := strings.Cut(line, ":")
 	if want := l.must("perl", "-e", "print crypt($ARGV[0], $ARGV[1])", "pa&ss", hash); hash == "" || want != hash {
 		t.Errorf("the account is not as ordered, %q:\n%s", want, shadow)
+	}
+	if got := l.read(root, "etc/ssh/sshd_config.d/50-cloud-init.conf"); !strings.Contains(got, "PasswordAuthentication yes") {
+		t.Errorf("sshd's file is %q", got)
 	}
 	if strings.Contains(log, "pa&") {
 		t.Errorf("the password is in the log:\n%s", log)

@@ -123,9 +123,7 @@ func TestOldRoot(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root, outside, "cloud/instances/i-test/sem/bootper.x.instance")); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(memoryDirs()[1]); err == nil {
-		t.Errorf("left behind: %s", memoryDirs()[1])
-	}
+	noneOf(t, memoryDirs()...)
 }
 
 // TestMounts: what hooks mount, unmount and move stays among them, /run and
@@ -203,9 +201,7 @@ func TestCancel(t *testing.T) {
 	if took := time.Since(begin); took > 4*time.Second {
 		t.Errorf("took %v", took)
 	}
-	if _, err := os.Stat(memoryDirs()[0]); err == nil {
-		t.Errorf("left behind: %s", memoryDirs()[0])
-	}
+	noneOf(t, memoryDirs()...)
 }
 
 // A trap calls do once, when text is first written to it.
