@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"boothook/netboot/nic/dhcp/dhcptest"
+
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
@@ -117,13 +119,13 @@ func TestRenewalInNamespace(t *testing.T) {
 	scripted(t, "eth0", mac, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
 		switch {
 		case kind == dhcpv4.MessageTypeDiscover:
-			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeOffer, "10.1.0.1", "10.1.0.50", short)}
+			return []*dhcpv4.DHCPv4{dhcptest.Answer(msg, dhcpv4.MessageTypeOffer, "10.1.0.1", "10.1.0.50", short)}
 		case n > 1 && msg.ClientIPAddr.String() != "10.1.0.50":
 			t.Errorf("renewal for %v", msg.ClientIPAddr)
 		case n == 3:
-			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeNak, "10.1.0.1", "0.0.0.0")}
+			return []*dhcpv4.DHCPv4{dhcptest.Answer(msg, dhcpv4.MessageTypeNak, "10.1.0.1", "0.0.0.0")}
 		}
-		return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeAck, "10.1.0.1", "10.1.0.50", short)}
+		return []*dhcpv4.DHCPv4{dhcptest.Answer(msg, dhcpv4.MessageTypeAck, "10.1.0.1", "10.1.0.50", short)}
 	})
 	before := state(t)
 	m := startReal(t, t.Context(), Options{})
@@ -180,12 +182,12 @@ func TestNeverAcknowledges(t *testing.T) {
 		return
 	}
 	scripted(t, "eth0", mac, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
-		bad := answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50")
+		bad := dhcptest.Answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50")
 		switch {
 		case kind == dhcpv4.MessageTypeDiscover: // the bad one is always first
-			return append([]*dhcpv4.DHCPv4{bad}, honest("10.1.0.1", "10.1.0.50")(kind, n, msg)...)
+			return append([]*dhcpv4.DHCPv4{bad}, dhcptest.Honest("10.1.0.1", "10.1.0.50")(kind, n, msg)...)
 		default:
-			return honest("10.1.0.1", "10.1.0.50")(kind, n, msg)
+			return dhcptest.Honest("10.1.0.1", "10.1.0.50")(kind, n, msg)
 		}
 	})
 	before := state(t)
@@ -203,9 +205,9 @@ func TestNAK(t *testing.T) {
 	}
 	scripted(t, "eth0", mac, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
 		if kind == dhcpv4.MessageTypeRequest && n == 1 {
-			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeNak, "10.1.0.1", "0.0.0.0")}
+			return []*dhcpv4.DHCPv4{dhcptest.Answer(msg, dhcpv4.MessageTypeNak, "10.1.0.1", "0.0.0.0")}
 		}
-		return honest("10.1.0.1", "10.1.0.50")(kind, n, msg)
+		return dhcptest.Honest("10.1.0.1", "10.1.0.50")(kind, n, msg)
 	})
 	before := state(t)
 	m := startReal(t, t.Context(), Options{})
@@ -222,11 +224,11 @@ func TestLossAndNoise(t *testing.T) {
 		if n%2 == 1 {
 			return nil
 		}
-		otherXID := answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50", dhcpv4.WithTransactionID(dhcpv4.TransactionID{1, 2, 3, 4}))
-		otherHW := answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50", dhcpv4.WithHwAddr([]byte{2, 0, 0, 0, 0, 9}))
-		noAddr := answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "0.0.0.0")
-		otherAck := answer(msg, dhcpv4.MessageTypeAck, "10.6.6.6", "10.6.6.50")
-		return append([]*dhcpv4.DHCPv4{otherXID, otherHW, noAddr, otherAck}, honest("10.1.0.1", "10.1.0.50")(kind, n, msg)...)
+		otherXID := dhcptest.Answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50", dhcpv4.WithTransactionID(dhcpv4.TransactionID{1, 2, 3, 4}))
+		otherHW := dhcptest.Answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50", dhcpv4.WithHwAddr([]byte{2, 0, 0, 0, 0, 9}))
+		noAddr := dhcptest.Answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "0.0.0.0")
+		otherAck := dhcptest.Answer(msg, dhcpv4.MessageTypeAck, "10.6.6.6", "10.6.6.50")
+		return append([]*dhcpv4.DHCPv4{otherXID, otherHW, noAddr, otherAck}, dhcptest.Honest("10.1.0.1", "10.1.0.50")(kind, n, msg)...)
 	})
 	before := state(t)
 	m := startReal(t, t.Context(), Options{})
@@ -251,9 +253,9 @@ func TestHostileFrames(t *testing.T) {
 	to := &packet.Addr{HardwareAddr: nclient4.BroadcastMac}
 	conn := nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: nclient4.ServerPort})
 	client := &net.UDPAddr{IP: net.IPv4bcast, Port: nclient4.ClientPort}
-	server := honest("10.1.0.1", "10.1.0.50")
+	server := dhcptest.Honest("10.1.0.1", "10.1.0.50")
 	serveOn(t, conn, func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
-		good := answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50").ToBytes()
+		good := dhcptest.Answer(msg, dhcpv4.MessageTypeOffer, "10.6.6.6", "10.6.6.50").ToBytes()
 		raw.WriteTo(short, to)
 		for _, bad := range [][]byte{good[:100], append(good[:240:240], 53, 200, 2), append(good[:240:240], bytes.Repeat([]byte{121, 255}, 500)...), make([]byte, 300), nil} {
 			conn.WriteTo(bad, client)
@@ -545,7 +547,7 @@ func TestReadyLater(t *testing.T) {
 		name, at := fmt.Sprintf("eth%d", i), time.Duration(i)*500*time.Millisecond
 		at += time.Second // making the links takes some time
 		ready[name] = at
-		server := honest("10.1.0.1", "10.1.0.50")
+		server := dhcptest.Honest("10.1.0.1", "10.1.0.50")
 		scripted(t, name, fmt.Sprintf("02:00:00:00:00:%02x", i), func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
 			if time.Since(began) < at {
 				return nil

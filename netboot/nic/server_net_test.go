@@ -11,16 +11,13 @@ import (
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 
+	"boothook/netboot/nic/dhcp/dhcptest"
 	"boothook/netboot/nic/kernel"
 )
 
-// A script says what a DHCP server answers to a message, the n-th of its
-// kind, counted from 1.
-type script func(kind dhcpv4.MessageType, n int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4
-
 // scripted runs a DHCP server that no real one can be made to be, behind a
 // link NAME that it makes.
-func scripted(t *testing.T, name, mac string, s script) {
+func scripted(t *testing.T, name, mac string, s dhcptest.Script) {
 	t.Helper()
 	raw := listenIn(t, newPeer(t, name, mac, "10.1.0.1/24"), "p")
 	t.Cleanup(func() { raw.Close() })
@@ -28,7 +25,7 @@ func scripted(t *testing.T, name, mac string, s script) {
 }
 
 // serveOn answers on a connection until it is closed.
-func serveOn(t *testing.T, conn net.PacketConn, s script) {
+func serveOn(t *testing.T, conn net.PacketConn, s dhcptest.Script) {
 	go func() {
 		count := map[dhcpv4.MessageType]int{}
 		buf := make([]byte, 1500)
@@ -62,34 +59,6 @@ func listenIn(t *testing.T, ns, name string) (conn *packet.Conn) {
 		return err
 	})
 	return conn
-}
-
-// answer makes a server's answer to a message.
-func answer(msg *dhcpv4.DHCPv4, kind dhcpv4.MessageType, server, addr string, more ...dhcpv4.Modifier) *dhcpv4.DHCPv4 {
-	m, err := dhcpv4.NewReplyFromRequest(msg, append([]dhcpv4.Modifier{
-		dhcpv4.WithMessageType(kind),
-		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.ParseIP(server))),
-		dhcpv4.WithYourIP(net.ParseIP(addr)),
-		dhcpv4.WithNetmask(net.CIDRMask(24, 32)),
-		dhcpv4.WithLeaseTime(3600),
-	}, more...)...)
-	if err != nil {
-		panic(err)
-	}
-	return m
-}
-
-// honest is a server that does what it should.
-func honest(server, addr string) script {
-	return func(kind dhcpv4.MessageType, _ int, msg *dhcpv4.DHCPv4) []*dhcpv4.DHCPv4 {
-		switch {
-		case kind == dhcpv4.MessageTypeDiscover:
-			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeOffer, server, addr)}
-		case kind == dhcpv4.MessageTypeRequest && msg.ServerIdentifier().Equal(net.ParseIP(server)):
-			return []*dhcpv4.DHCPv4{answer(msg, dhcpv4.MessageTypeAck, server, addr)}
-		}
-		return nil
-	}
 }
 
 // announceUdev sends a message as udevd does after its rules have run.

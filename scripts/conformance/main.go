@@ -14,7 +14,6 @@
 package main
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -22,15 +21,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"boothook/injector/userdata/userdatatest"
+	"boothook/scripts/conformance/probe"
 )
 
 //go:embed probe.py
-var probe string
+var program string
 
 // mostDifferences is the share of the inputs that may differ, as 1 in n.
 const mostDifferences = 10
@@ -97,23 +96,9 @@ func ask(chroot string, cases []userdatatest.Case) (probed, error) {
 		}
 		inputs[c.Name] = in
 	}
-	stdin, err := json.Marshal(map[string]any{"variables": json.RawMessage(variables), "cases": inputs})
-	if err != nil {
-		return probed{}, err
-	}
-	cmd := exec.Command("chroot", chroot, "python3", "-c", probe)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
-	cmd.Stdin = bytes.NewReader(stdin)
-	cmd.Stderr = os.Stderr
-	stdout, err := cmd.Output()
-	if err != nil {
-		return probed{}, fmt.Errorf("run cloud-init in %s: %w", chroot, err)
-	}
 	var p probed
-	if err := json.Unmarshal(stdout, &p); err != nil {
-		return probed{}, fmt.Errorf("read what cloud-init said in %s: %w", chroot, err)
-	}
-	return p, nil
+	err := probe.Ask(chroot, program, map[string]any{"variables": json.RawMessage(variables), "cases": inputs}, &p)
+	return p, err
 }
 
 // compare prints what differs and fails if that is not what is known.

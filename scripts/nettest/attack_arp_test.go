@@ -163,25 +163,10 @@ func (l *lab) joinedBy(other *liar) (stop func()) {
 			return false
 		}
 	})
-	end, ended := make(chan bool), make(chan bool)
-	go func() {
-		defer close(ended)
-		for tick := time.NewTicker(trickleWait); ; {
-			select {
-			case <-end:
-				tick.Stop()
-				return
-			case <-tick.C:
-				for _, f := range other.unasked() {
-					l.wire.near.Write(f)
-				}
-			}
-		}
-	}()
+	quiet := l.trickle(other.unasked)
 	return func() {
 		l.wire.set(func(w *wire) { w.lost = nil })
-		close(end)
-		<-ended
+		quiet()
 	}
 }
 

@@ -99,23 +99,33 @@ func (m *meddler) unasked() [][]byte {
 // attackedBy puts a meddler into the wire, until the returned function is called.
 func (l *lab) attackedBy(m *meddler) (stop func()) {
 	l.wire.set(func(w *wire) { w.meddle = m.meddle })
+	quiet := l.trickle(m.unasked)
+	return func() {
+		l.wire.set(func(w *wire) { w.meddle = nil })
+		quiet()
+	}
+}
+
+// trickle sends the NIC frames that nobody asked for, every trickleWait, until
+// the returned function is called.
+func (l *lab) trickle(frames func() [][]byte) (stop func()) {
 	end, ended := make(chan bool), make(chan bool)
 	go func() {
 		defer close(ended)
-		for tick := time.NewTicker(trickleWait); ; {
+		tick := time.NewTicker(trickleWait)
+		defer tick.Stop()
+		for {
 			select {
 			case <-end:
-				tick.Stop()
 				return
 			case <-tick.C:
-				for _, frame := range m.unasked() {
+				for _, frame := range frames() {
 					l.wire.near.Write(frame) // a NIC that is down takes none
 				}
 			}
 		}
 	}()
 	return func() {
-		l.wire.set(func(w *wire) { w.meddle = nil })
 		close(end)
 		<-ended
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,10 +10,12 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"boothook/scripts/conformance/probe"
 )
 
 //go:embed probe.py
-var probe string
+var program string
 
 // A rendering is what one of cloud-init's renderers wrote, or how it failed.
 type rendering struct {
@@ -30,23 +29,9 @@ func (c *comparison) cloudInit(docs []document) (map[string]map[string]rendering
 	for _, d := range docs {
 		in[d.name] = d.text
 	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("chroot", c.chroot, "python3", "-c", probe)
-	cmd.Stdin = bytes.NewReader(body)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("cloud-init: %w: %s", err, stderr.String())
-	}
 	var result map[string]map[string]rendering
-	if err := json.Unmarshal(out, &result); err != nil {
-		return nil, fmt.Errorf("cloud-init: %w", err)
-	}
-	return result, nil
+	err := probe.Ask(c.chroot, program, in, &result)
+	return result, err
 }
 
 // netplan generates the files of a document with the chroot's netplan; refusal

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -14,11 +13,12 @@ import (
 	"slices"
 	"strings"
 
+	"boothook/scripts/conformance/probe"
 	"boothook/scripts/differences"
 )
 
 //go:embed probe.py
-var probe string
+var program string
 
 // An answer is what cloud-init makes of a case, and both networks as facts.
 type answer struct {
@@ -53,23 +53,9 @@ func (c *comparison) cloudInit(all []sourceCase) (map[string]answer, error) {
 	for i := range all {
 		in[all[i].Name] = &all[i]
 	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("chroot", c.chroot, "python3", "-c", probe)
-	cmd.Stdin = bytes.NewReader(body)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("cloud-init: %w: %s", err, stderr.String())
-	}
 	var result map[string]answer
-	if err := json.Unmarshal(out, &result); err != nil {
-		return nil, fmt.Errorf("cloud-init: %w", err)
-	}
-	return result, nil
+	err := probe.Ask(c.chroot, program, in, &result)
+	return result, err
 }
 
 // say counts a difference, and prints it unless there is a reason.

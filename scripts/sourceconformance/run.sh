@@ -7,17 +7,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 dir=build/conformance/network
-if ! [ -e "$dir/.complete" ]; then
-	command -v mmdebstrap >/dev/null || {
-		echo "run.sh: mmdebstrap is needed: apt-get install mmdebstrap" >&2
-		exit 1
-	}
-	rm -rf "$dir"
-	mkdir -p "$(dirname "$dir")"
-	mmdebstrap --quiet --mode=root --variant=apt --include=cloud-init,netplan-generator,systemd \
-		--aptopt='APT::Install-Recommends "false"' trixie "$dir"
-	touch "$dir/.complete"
-fi
+sh scripts/conformance/chroot.sh trixie "$dir" netplan-generator,systemd
 go build -o build/conformance/compare-sources ./scripts/sourceconformance
 build/conformance/compare-sources "$@" --chroot "$dir" \
 	--cases scripts/sourceconformance/cases --differences scripts/sourceconformance/differences.txt

@@ -29,15 +29,15 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"boothook/injector/jinja"
+	"boothook/scripts/conformance/probe"
 )
 
 //go:embed probe.py
-var probe string
+var program string
 
 //go:embed variables.json
 var variables []byte
@@ -119,12 +119,7 @@ type answer struct {
 
 // ask has cloud-init render the templates.
 func ask(chroot string, templates []string) (version string, answers []answer, err error) {
-	cmd := exec.Command("chroot", chroot, "python3", "-c", probe)
-	if chroot == "" {
-		cmd = exec.Command("python3", "-c", probe)
-	}
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
-	cmd.Stderr = os.Stderr
+	cmd := probe.Command(chroot, program)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", nil, err

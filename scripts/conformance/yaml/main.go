@@ -23,15 +23,15 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 
 	"boothook/netboot/yaml"
 	"boothook/netboot/yaml/yamltest"
+	"boothook/scripts/conformance/probe"
 )
 
 //go:embed probe.py
-var probe string
+var program string
 
 func main() {
 	if err := run(os.Stdout, os.Args[1:]); err != nil {
@@ -95,27 +95,12 @@ func run(out io.Writer, args []string) error {
 
 // ask has the probe read the documents.
 func ask(chroot string, documents []string) (version string, trees []json.RawMessage, err error) {
-	stdin, err := json.Marshal(documents)
-	if err != nil {
-		return "", nil, err
-	}
-	cmd := exec.Command("python3", "-c", probe)
-	if chroot != "" {
-		cmd = exec.Command("chroot", chroot, "python3", "-c", probe)
-		cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
-	}
-	cmd.Stdin = bytes.NewReader(stdin)
-	cmd.Stderr = os.Stderr
-	stdout, err := cmd.Output()
-	if err != nil {
-		return "", nil, fmt.Errorf("run PyYAML: %w", err)
-	}
 	var answer struct {
 		Version string
 		Trees   []json.RawMessage
 	}
-	if err := json.Unmarshal(stdout, &answer); err != nil {
-		return "", nil, fmt.Errorf("read what PyYAML said: %w", err)
+	if err := probe.Ask(chroot, program, documents, &answer); err != nil {
+		return "", nil, err
 	}
 	if len(answer.Trees) != len(documents) {
 		return "", nil, fmt.Errorf("PyYAML read %d documents of %d", len(answer.Trees), len(documents))
