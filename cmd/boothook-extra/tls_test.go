@@ -193,7 +193,7 @@ func TestSilentServer(t *testing.T) {
 	if _, err := c.Get(ctx, "https://www.example.org/"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v of 1s", took)
 	}
 }

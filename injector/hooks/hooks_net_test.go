@@ -265,7 +265,7 @@ func TestTimeout(t *testing.T) {
 	if r := results[1]; r.Status != 1 {
 		t.Errorf("the first hook's children live: %+v", r)
 	}
-	if took := time.Since(begin); took > 4*time.Second {
+	if took := time.Since(begin); took > 60*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

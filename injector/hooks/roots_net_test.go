@@ -198,7 +198,7 @@ func TestCancel(t *testing.T) {
 	if !results[0].OK() || results[1].OK() || !strings.Contains(results[2].Error, context.DeadlineExceeded.Error()) {
 		t.Errorf("%+v", results)
 	}
-	if took := time.Since(begin); took > 4*time.Second {
+	if took := time.Since(begin); took > 60*time.Second {
 		t.Errorf("took %v", took)
 	}
 	noneOf(t, memoryDirs()...)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 )
 
 func TestParseProxy(t *testing.T) {
@@ -54,45 +55,47 @@ func TestProxy(t *testing.T) {
 			[]string{"GET /a HTTP/1.1"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var mu sync.Mutex
-			var heads []string
-			dialled := ""
-			c := New(Config{
-				Proxy: &url.URL{Scheme: "http", Host: "proxy:3128", User: url.UserPassword("u", "p")},
-				Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
-					mu.Lock()
-					defer mu.Unlock()
-					dialled = addr
-					here, there := net.Pipe()
-					go serveProxy(there, tt.answer, func(line string) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var heads []string
+				dialled := ""
+				c := New(Config{
+					Proxy: &url.URL{Scheme: "http", Host: "proxy:3128", User: url.UserPassword("u", "p")},
+					Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
 						mu.Lock()
 						defer mu.Unlock()
-						heads = append(heads, line)
-					})
-					return here, nil
-				},
-				TLS: func(_ context.Context, conn net.Conn, _ string) (net.Conn, error) { return conn, nil },
+						dialled = addr
+						here, there := net.Pipe()
+						go serveProxy(there, tt.answer, func(line string) {
+							mu.Lock()
+							defer mu.Unlock()
+							heads = append(heads, line)
+						})
+						return here, nil
+					},
+					TLS: func(_ context.Context, conn net.Conn, _ string) (net.Conn, error) { return conn, nil },
+				})
+				defer c.Close()
+				ctx := t.Context()
+				if errors.Is(tt.want, ErrMalformed) { // that may be over at the next try
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, firstWait/4)
+					defer cancel()
+				}
+				body, err := c.Get(ctx, tt.url)
+				if tt.want == nil && (err != nil || string(body) != "hello") ||
+					tt.want != nil && !errors.Is(err, tt.want) && (Status(tt.want) == 0 || Status(err) != Status(tt.want)) {
+					t.Errorf("got %q, %v", body, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if dialled != tt.dialled {
+					t.Errorf("dialled %s", dialled)
+				}
+				if strings.Join(heads, "\n") != strings.Join(tt.heads, "\n") {
+					t.Errorf("said %q, want %q", heads, tt.heads)
+				}
 			})
-			defer c.Close()
-			ctx := t.Context()
-			if errors.Is(tt.want, ErrMalformed) { // that may be over at the next try
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, firstWait/4)
-				defer cancel()
-			}
-			body, err := c.Get(ctx, tt.url)
-			if tt.want == nil && (err != nil || string(body) != "hello") ||
-				tt.want != nil && !errors.Is(err, tt.want) && (Status(tt.want) == 0 || Status(err) != Status(tt.want)) {
-				t.Errorf("got %q, %v", body, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if dialled != tt.dialled {
-				t.Errorf("dialled %s", dialled)
-			}
-			if strings.Join(heads, "\n") != strings.Join(tt.heads, "\n") {
-				t.Errorf("said %q, want %q", heads, tt.heads)
-			}
 		})
 	}
 }

@@ -63,9 +63,9 @@ func TestLateCarrierInNamespace(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	up := time.Now()
 	sh(t, "ip -n "+ns+" link set p up")
-	l := next(t, m, 2*time.Second)
+	l := next(t, m, 10*time.Second)
 	t.Logf("lease %v after the carrier", l.At.Sub(up))
-	if d := l.At.Sub(up); d > 500*time.Millisecond {
+	if d := l.At.Sub(up); d > 1500*time.Millisecond {
 		t.Errorf("lease %v after the carrier came", d)
 	}
 	stateRestored(t, m, before)
@@ -156,7 +156,7 @@ func TestNoServerInNamespace(t *testing.T) {
 	if l, ok := <-m.Leases(); ok {
 		t.Errorf("lease %+v", l)
 	}
-	if d := time.Since(began); d > 1300*time.Millisecond {
+	if d := time.Since(began); d > 10*time.Second {
 		t.Errorf("took %v", d)
 	}
 	stateRestored(t, m, before)

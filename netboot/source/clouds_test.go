@@ -167,7 +167,7 @@ func TestCannotTell(t *testing.T) {
 				if err == nil {
 					t.Errorf("got %+v", in)
 				}
-				if took := time.Since(begin); took > 5*time.Second {
+				if took := time.Since(begin); took > 60*time.Second {
 					t.Errorf("gave up after %v", took)
 				}
 			})

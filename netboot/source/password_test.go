@@ -70,11 +70,11 @@ func TestNoPassword(t *testing.T) {
 		simulate.CloudStack{Machine: machine()}.ServeHTTP(w, r)
 	}), simulate.Faults{})
 	begin := time.Now()
-	in, err := Fetch(within(t, 10*time.Second), platform.Match{Source: "exoscale"}, s.env)
+	in, err := Fetch(within(t, 60*time.Second), platform.Match{Source: "exoscale"}, s.env)
 	if err != nil || in.VendorData != nil {
 		t.Errorf("got %q, %v", in.VendorData, err)
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("a silent server of passwords held the documents up for %v", took)
 	}
 }

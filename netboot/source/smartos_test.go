@@ -86,7 +86,7 @@ func TestSmartOSSpoiled(t *testing.T) {
 			if got, err := fetchSmartOS(ctx, &Env{Dev: dev}); err == nil {
 				t.Errorf("got %v", got)
 			}
-			if took := time.Since(start); took > 3*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
