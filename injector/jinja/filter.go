@@ -323,6 +323,9 @@ func (m *machine) listFilter(name string, v any, a *arguments) any {
 			return nameless()
 		}
 		if name == "last" {
+			if isMarkup { // Python goes backwards by index, which Markup answers itself
+				return markup(items[len(items)-1].(string))
+			}
 			return items[len(items)-1]
 		}
 		return items[0]
