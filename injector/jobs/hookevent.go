@@ -25,7 +25,9 @@ const (
 )
 
 // waiting is a shell's wait until the event is over. Where /proc is not there
-// yet each round counts as a second, so that the wait ends in any case.
+// yet each round counts as a second, so that the wait ends in any case. The
+// first whose time is up says that the event is over: a job that is about to
+// start after that must not be held for as long again.
 const waiting = `	now() { read -r up rest </proc/uptime && now=${up%%.*} || now=$((now + 1)); } 2>/dev/null
 	now=0
 	now
@@ -34,6 +36,8 @@ const waiting = `	now() { read -r up rest </proc/uptime && now=${up%%.*} || now=
 		sleep 0.1
 		now
 	done
+	[ -e ` + hookDone + ` ] || echo "boothook: the jobs on ` + bootHookEvent + ` have not ended in ` + hookSeconds + ` s, so the boot goes on beside them" >/dev/kmsg || true
+	: >` + hookDone + `
 `
 
 // StartupEvent is what upstart is to begin with in the place of "startup", so
@@ -56,8 +60,7 @@ script
 		initctl emit ` + bootHookEvent + ` || true
 		: >` + hookDone + `
 	) &
-` + waiting + `	: >` + hookDone + `
-end script
+` + waiting + `end script
 post-stop exec initctl emit --no-wait startup
 `
 

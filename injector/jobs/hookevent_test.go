@@ -165,7 +165,8 @@ func TestBarrierHolds(t *testing.T) {
 	}
 }
 
-// The wait ends by the clock, not by a count of rounds.
+// The wait ends by the clock, not by a count of rounds, and with it the event
+// for whoever comes later.
 func TestWaitingEnds(t *testing.T) {
 	dir := t.TempDir()
 	uptime := filepath.Join(dir, "uptime")
@@ -176,9 +177,12 @@ func TestWaitingEnds(t *testing.T) {
 		{"a slow machine", "n=$((${n:-0} + 1)); echo $((n * 100)).5 1 >" + uptime, 6},
 		{"no clock", "n=$((${n:-0} + 1))", 600},
 	} {
-		script := strings.NewReplacer("/proc/uptime", uptime, hookDone, filepath.Join(dir, "done"), "sleep 0.1", tt.uptime).Replace(waiting)
-		if err := os.RemoveAll(uptime); err != nil {
-			t.Fatal(err)
+		done, kmsg := filepath.Join(dir, tt.name), filepath.Join(dir, "kmsg")
+		script := strings.NewReplacer("/proc/uptime", uptime, hookDone, "'"+done+"'", "/dev/kmsg", kmsg, "sleep 0.1", tt.uptime).Replace(waiting)
+		for _, path := range []string{uptime, kmsg} {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if strings.Contains(tt.uptime, uptime) {
 			if err := os.WriteFile(uptime, []byte("0.25 1\n"), 0o644); err != nil {
@@ -188,6 +192,12 @@ func TestWaitingEnds(t *testing.T) {
 		out, err := exec.Command("sh", "-e", "-c", script+"\necho $n").CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != strconv.Itoa(tt.rounds) {
 			t.Errorf("%s: %s rounds, %v; want %d", tt.name, got, err, tt.rounds)
+		}
+		if _, err := os.Stat(done); err != nil {
+			t.Errorf("%s: the next job is held once more: %v", tt.name, err)
+		}
+		if said, err := os.ReadFile(kmsg); !strings.Contains(string(said), "the boot goes on") {
+			t.Errorf("%s: said %q, %v", tt.name, said, err)
 		}
 	}
 }
