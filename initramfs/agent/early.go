@@ -40,7 +40,7 @@ func Early(e Env) error {
 			Result: report.NoPlatform, Problems: options.Warnings}
 		r.Mark(start, "early call")
 		r.Mark(now(), "no sign of a cloud")
-		log.Infof("no sign of a cloud, so nothing is asked and nothing changed (%.1f ms)",
+		log.Infof("no sign of a cloud, so nothing is asked; volumes and the root are looked at when they are there (%.1f ms)",
 			(now()-start).Seconds()*1000)
 		return e.write(r)
 	}
