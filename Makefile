@@ -82,8 +82,8 @@ test-early: setup ## the table of what the first boot obeys, with the boots behi
 test-inits: setup ## boots of systemd, sysvinit, OpenRC and runit with the same user-data (long, root)
 	$(GO) test -count=1 -v -timeout 90m -tags boot,inits -run 'TestInits|TestSysvinit|TestServicesOfRealRoots|TestKeep' ./scripts/boottest
 
-test-network-boots: setup ## boots of netplan, networkd and ifupdown, reached from outside by their network-config (long, root)
-	$(GO) test -count=1 -v -timeout 30m -tags boot,inits -run '^TestNetwork' ./scripts/boottest
+test-network-boots: setup ## boots of netplan, networkd and ifupdown, reached from outside by what a network-config or a source says (long, root)
+	$(GO) test -count=1 -v -timeout 60m -tags boot,inits -run '^Test(Network|Source)' ./scripts/boottest
 
 test-faults: setup ## the fault table of the network, on a quiet machine (long, root)
 	$(GO) test -count=1 -v -timeout 60m -tags net,faults -run 'TestFaults|TestReady|TestVLAN' ./scripts/nettest
@@ -140,7 +140,8 @@ conformance: setup ## decode as the real cloud-init of Debian 12 and 13 does
 conformance-network: setup ## network files beside cloud-init's renderers and netplan's generator (root)
 	scripts/networkconformance/run.sh
 
-test-network-daemons: setup ## show network files to networkd, ifupdown, NetworkManager and netplan of Debian 12 and 13 (20 minutes, root)
+test-network-daemons: setup ## show network files to networkd, ifupdown, NetworkManager and netplan of Debian 12 and 13 (half an hour, root)
+	scripts/setup user-mode-linux
 	$(GO) test -count=1 -v -timeout 60m -tags daemons ./scripts/networkdaemons
 
 conformance-sources: setup ## metadata documents beside what Debian 13's cloud-init makes of them (root)

@@ -60,19 +60,13 @@ config:
   subnets: [{type: static, address: `+vm.GuestAddress+`/24, gateway: `+vm.ServerAddress+`}]
 `)
 	trunk := w.serveVLAN(t, 30)
-	// Untagged, nothing reaches the guest.
-	for _, args := range []string{"link set " + vm.TapName + " down", "address add " + vm.ServerAddress + "/24 dev vlan30", "link set vlan30 up"} {
-		_, err := w.network.Run(t.Context(), "ip", strings.Fields(args)...)
-		check(t, err)
-	}
+	w.leaveToVLAN(t, 30)
 	questions := networkQuestions("networking.service")
 	questions["bond"] = "cat /proc/net/bonding/bond0"
 	questions["vlan"] = "cat /proc/net/vlan/bond0.30"
 	b := w.boot(t, machine{
 		initrd: w.image.baked, volume: volume, words: "root=LABEL=root", key: w.login, port: 22,
-		nics: append(trunk,
-			"-netdev", "hubport,id=port0,hubid=0", "-device", "virtio-net-pci,romfile=,netdev=port0,mac="+vm.GuestMAC,
-			"-netdev", "hubport,id=port1,hubid=0", "-device", "virtio-net-pci,romfile=,netdev=port1,mac=0e:77:00:00:00:11"),
+		nics:  bondNICs(trunk),
 		reach: []route{{vm.ServerAddress, vm.GuestAddress}, {farAway, vm.GuestAddress}}, ask: questions,
 	})
 	checkFirstStart(t, b)
@@ -80,6 +74,26 @@ config:
 	b.checkLines(t, "vlan", "bond0.30 VID: 30 .. dev->priv_flags:", "Device: bond0")
 	b.checkLines(t, "addresses", "bond0.30 inet 10.77.0.10/24")
 	b.checkLines(t, "routes", "default via 10.77.0.1 dev bond0.30")
+}
+
+// bondNICs are two NICs behind a trunk.
+func bondNICs(trunk []string) []string {
+	return append(trunk,
+		"-netdev", "hubport,id=port0,hubid=0", "-device", "virtio-net-pci,romfile=,netdev=port0,mac="+vm.GuestMAC,
+		"-netdev", "hubport,id=port1,hubid=0", "-device", "virtio-net-pci,romfile=,netdev=port1,mac=0e:77:00:00:00:11")
+}
+
+// leaveToVLAN has the server's address on vlanN alone: untagged, nothing
+// reaches the guest.
+func (w *world) leaveToVLAN(t *testing.T, id uint16) {
+	t.Helper()
+	for _, args := range []string{
+		"link set " + vm.TapName + " down",
+		fmt.Sprintf("address add %s/24 dev vlan%d", vm.ServerAddress, id), fmt.Sprintf("link set vlan%d up", id),
+	} {
+		_, err := w.network.Run(t.Context(), "ip", strings.Fields(args)...)
+		check(t, err)
+	}
 }
 
 // serveVLAN makes the interface vlanN in the network, whose frames a guest gets

@@ -70,20 +70,39 @@ func (w *world) greet(ctx context.Context, r route, port int) error {
 // are arguments of ip(8) for the network outside.
 func networkWorld(t *testing.T, base, root, networkConfig string, setUp ...string) (w *world, volume string) {
 	t.Helper()
+	w = rootWorld(t, base, root, setUp...)
+	seed := w.seedFiles()
+	seed["network-config"] = []byte(networkConfig)
+	return w, w.volume(t, "CIDATA", seed)
+}
+
+// rootWorld is a world whose guest is a root of scripts/networkroots.
+func rootWorld(t *testing.T, base, root string, setUp ...string) *world {
+	t.Helper()
 	i := makeImage(t, base)
 	i.disk = filepath.Join(strings.TrimSpace(run(t, "../networkroots/image", root)), root+".img")
-	w = newWorld(t, i)
+	w := newWorld(t, i)
 	for _, args := range append([]string{"address add " + farAway + "/32 dev lo"}, setUp...) {
 		_, err := w.network.Run(t.Context(), "ip", strings.Fields(args)...)
 		check(t, err)
 	}
-	volume = filepath.Join(w.dir, "cidata.img")
-	check(t, vm.MakeVolume(t.Context(), volume, "CIDATA", map[string][]byte{
-		"meta-data":      []byte("instance-id: " + random(8) + "\n"),
-		"user-data":      []byte("#cloud-config\nssh_authorized_keys: [\"" + w.login.Public + "\"]\n"),
-		"network-config": []byte(networkConfig),
-	}))
-	return w, volume
+	return w
+}
+
+// seedFiles are NoCloud's, by which one can log in.
+func (w *world) seedFiles() map[string][]byte {
+	return map[string][]byte{
+		"meta-data": []byte("instance-id: " + random(8) + "\n"),
+		"user-data": []byte("#cloud-config\nssh_authorized_keys: [\"" + w.login.Public + "\"]\n"),
+	}
+}
+
+// volume makes a volume with files, by their paths on it.
+func (w *world) volume(t *testing.T, label string, files map[string][]byte) string {
+	t.Helper()
+	path := filepath.Join(w.dir, "volume.img")
+	check(t, vm.MakeVolume(t.Context(), path, label, files))
+	return path
 }
 
 // networkQuestions are asked of each booted root.
@@ -102,12 +121,18 @@ func networkQuestions(daemon string) map[string]string {
 }
 
 // checkFirstStart holds that the network came up as it is by the only start of
-// its daemon, and that nothing was left undone.
-func checkFirstStart(t *testing.T, b *boot) {
+// its daemon, and that nothing was left undone. told are what the report's
+// problems begin with, in their order.
+func checkFirstStart(t *testing.T, b *boot, told ...string) {
 	t.Helper()
 	r := decodeReport(t, b)
-	if r.Result != report.Applied || len(r.Problems) > 0 {
+	if r.Result != report.Applied || len(r.Problems) != len(told) {
 		t.Errorf("%s, problems %v", r.Result, r.Problems)
+	}
+	for i := range min(len(told), len(r.Problems)) {
+		if !strings.HasPrefix(r.Problems[i].Message, told[i]) {
+			t.Errorf("problem %v, want %q", r.Problems[i], told[i])
+		}
 	}
 	if len(r.Network) > 0 {
 		t.Errorf("the initramfs raised a network: %v", r.Network)

@@ -25,6 +25,16 @@ import (
 // test that finds what it wants goes on at once.
 const patience = 25 * time.Second
 
+// cases are the documents that are shown, in the guest others than outside.
+func cases() (files []string, least int) {
+	dir, least := "testdata", 25
+	if os.Getenv(inGuest) != "" {
+		dir, least = "testdata/guest", 8
+	}
+	files, _ = filepath.Glob(dir + "/*.txtar") // the pattern is well-formed
+	return files, least
+}
+
 // A daemon is one to be shown files.
 type daemon struct {
 	name, release, renderer string
@@ -75,7 +85,7 @@ func chroot(t *testing.T, release string) string {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	include := "systemd,ifupdown,isc-dhcp-client,iproute2,dbus,ethtool"
+	include := "systemd,ifupdown,ifenslave,vlan,bridge-utils,isc-dhcp-client,iproute2,dbus,ethtool"
 	if release == "trixie" {
 		include += ",network-manager,netplan-generator"
 	}
@@ -210,6 +220,7 @@ func (r *run) state() []string {
 			}
 		}
 	}
+	r.links(set)
 	for _, family := range []string{"-4", "-6"} {
 		r.routes(family, set)
 		r.rules(family, set)
@@ -220,6 +231,36 @@ func (r *run) state() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// links tells the kind of each link that is not a NIC, what it is told of that
+// kind, and in which other link it is.
+func (r *run) links(set map[string]bool) {
+	var links []struct {
+		Name   string `json:"ifname"`
+		Below  string `json:"link"`
+		Master string `json:"master"`
+		Info   struct {
+			Kind string         `json:"info_kind"`
+			Data map[string]any `json:"info_data"`
+		} `json:"linkinfo"`
+	}
+	json.Unmarshal(r.inside("ip", "-j", "-d", "link"), &links)
+	for _, l := range links {
+		if l.Master != "" {
+			set["member "+l.Name+" of "+l.Master] = true
+		}
+		if l.Info.Kind == "" || l.Info.Kind == "veth" {
+			continue
+		}
+		set["link "+l.Name+" "+l.Info.Kind] = true
+		if l.Below != "" {
+			set["link "+l.Name+" on "+l.Below] = true
+		}
+		for key, value := range l.Info.Data {
+			set[fmt.Sprintf("link %s %s %v", l.Name, key, value)] = true
+		}
+	}
 }
 
 func (r *run) routes(family string, set map[string]bool) {
@@ -316,9 +357,9 @@ func (r *run) rules(family string, set map[string]bool) {
 
 // TestDaemons shows each document to each daemon.
 func TestDaemons(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) < 25 {
-		t.Fatal("cases are missing", len(files), err)
+	files, least := cases()
+	if len(files) < least {
+		t.Fatalf("%d cases of at least %d are there", len(files), least)
 	}
 	for _, d := range daemons() {
 		for _, file := range files {
