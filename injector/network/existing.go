@@ -198,7 +198,9 @@ func (r *reader) missing(facts *plan.Facts) {
 		case bond:
 			need("a bond", "ifenslave", "/etc/network/if-pre-up.d/ifenslave")
 		case vlan:
-			need("a vlan", "vlan", "/etc/network/if-pre-up.d/vlan")
+			if l.hookedVLAN(r.links.deviceOf(l.said.get("link"))) {
+				need("a vlan", "vlan", "/etc/network/if-pre-up.d/vlan")
+			}
 		case bridge:
 			need("a bridge", "bridge-utils", "/sbin/brctl", "/usr/sbin/brctl", "/etc/network/if-pre-up.d/bridge", "/lib/bridge-utils/ifupdown.sh")
 		}

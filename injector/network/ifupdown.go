@@ -335,7 +335,12 @@ func (t *text) whole(all links, l *link) {
 	}
 	switch l.kind {
 	case vlan:
-		t.line("    vlan-raw-device ", all.deviceOf(l.said.get("link")))
+		below := all.deviceOf(l.said.get("link"))
+		t.line("    vlan-raw-device ", below)
+		if !l.hookedVLAN(below) {
+			t.attempt("pre-up", "vlan", `[ -e "/sys/class/net/$IFACE" ] || ip link add link `, below, ` name "$IFACE" type vlan id `, l.said.get("id"))
+			t.line(`    post-down ip link del "$IFACE" || true`)
+		}
 	case bond:
 		t.line("    bond-slaves none")
 		t.set("    bond-primary ", all.nameOf(l.said.get("parameters.primary")))
@@ -367,6 +372,13 @@ func (t *text) whole(all links, l *link) {
 	}
 	translate(ifupdownTable, l.kind, l.said, option)
 	t.kernel(l)
+}
+
+// hookedVLAN says that the hooks of Debian's package vlan make the VLAN: they
+// take its tag from its name, and make none of another name.
+func (l *link) hookedVLAN(below string) bool {
+	id := l.said.get("id")
+	return l.device() == below+"."+id || l.device() == "vlan"+id
 }
 
 // kernel writes settings of IPv6 that only the kernel's files and ip-link(8)

@@ -415,7 +415,11 @@ func (l *link) family(all links, f *ini, family int) {
 		f.set(in, "addr-gen-mode", "0")
 		f.set(in, "token", token)
 	} else if family == 6 {
-		f.set(in, "addr-gen-mode", oneOf("eui64=0 stable-privacy=1", l.said.get("ipv6-address-generation")))
+		mode := oneOf("eui64=0 stable-privacy=1", l.said.get("ipv6-address-generation"))
+		if mode == "" && l.keyfileKind() == "ip-tunnel" {
+			mode = "1" // a tunnel may have no hardware address, and without an identifier there is no IPv6
+		}
+		f.set(in, "addr-gen-mode", mode)
 	}
 }
 

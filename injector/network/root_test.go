@@ -210,7 +210,7 @@ func TestResolver(t *testing.T) {
 // TestMissingPackages holds that a stanza's package is named where the root
 // lacks it.
 func TestMissingPackages(t *testing.T) {
-	const doc = "version: 2\nethernets: {e0: {dhcp4: true, wakeonlan: true}, e1: {}, e2: {}}\nbonds: {b0: {interfaces: [e1]}}\nbridges: {r0: {interfaces: [e2]}}\nvlans: {v0: {id: 5, link: e0}}\n"
+	const doc = "version: 2\nethernets: {e0: {dhcp4: true, wakeonlan: true}, e1: {}, e2: {}}\nbonds: {b0: {interfaces: [e1]}}\nbridges: {r0: {interfaces: [e2]}}\nvlans: {e0.5: {id: 5, link: e0}, v0: {id: 6, link: e0}}\n"
 	text := ""
 	for _, p := range planFor(rootWith(nil, "/sbin/ifup", interfacesFile, "/sbin/resolvconf"), doc).Problems {
 		text += p.Message + "\n"

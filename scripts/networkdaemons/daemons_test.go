@@ -85,7 +85,7 @@ func chroot(t *testing.T, release string) string {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	include := "systemd,ifupdown,ifenslave,vlan,bridge-utils,isc-dhcp-client,iproute2,dbus,ethtool"
+	include := "systemd,ifupdown,ifenslave,vlan,bridge-utils,procps,isc-dhcp-client,iproute2,dbus,ethtool"
 	if release == "trixie" {
 		include += ",network-manager,netplan-generator"
 	}
@@ -104,11 +104,12 @@ func chroot(t *testing.T, release string) string {
 }
 
 // setup prepares the namespaces, in which a shell then holds them open. The
-// links' other ends are in a network namespace of their own.
+// links' other ends are in a network namespace of their own. Where /sys is
+// read-only a daemon does not wait for udev; ifupdown's hooks write there.
 const setup = `set -e
 mount --bind $C $C
 mount -t proc proc $C/proc
-mount -t sysfs -o ro sysfs $C/sys
+mount -t sysfs -o $SYS sysfs $C/sys
 mount -t tmpfs tmpfs $C/run
 for d in systemd/network NetworkManager/system-connections network/interfaces.d netplan; do
 	mkdir -p $C/etc/$d
@@ -146,7 +147,7 @@ func start(t *testing.T, d daemon, files string) *run {
 	r := &run{t: t, d: d, dir: t.TempDir(), root: chroot(t, d.release)}
 	script := setup + d.start + "\ntouch $W/started\nexec sleep 600\n"
 	cmd := exec.Command("unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c", script)
-	cmd.Env = append(os.Environ(), "C="+r.root, "F="+files, "W="+r.dir)
+	cmd.Env = append(os.Environ(), "C="+r.root, "F="+files, "W="+r.dir, "SYS="+map[bool]string{true: "rw", false: "ro"}[d.renderer == "eni"])
 	log, err := os.Create(filepath.Join(r.dir, "log"))
 	if err != nil {
 		t.Fatal(err)
