@@ -2,7 +2,6 @@ package injector
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -22,64 +21,29 @@ type seedReader interface {
 // seed's files have: those in the directory that is named, or else those of the
 // usual directories and what the root's cloud.cfg and its drop-ins say below
 // "datasource" (cloud-init's documentation of NoCloud and None). There are none
-// where datasource_list or ds-identify's file leaves NoCloud out. It only reads.
+// where datasource_list leaves NoCloud out. It only reads.
 //
 // As with cloud-init, user-data of cloud.cfg count more than those of a
 // directory, metadata less; what seedfrom leads to counts more than both, its
 // metadata less.
 func Seed(r seedReader, named string) (docs map[string][]byte, found []instance.Problem) {
 	base := r.CloudConfig()
-	if named != "" || !slices.ContainsFunc(base, aboutSources) && !r.Exists(identifyConfig) {
+	if named != "" || !slices.ContainsFunc(base, aboutSources) {
 		return state.Seed(r, named), nil
 	}
 	cfg, _ := cloudconfig.Merge(nil, nil, nil, base) // who plans says what is wrong
-	list, _ := listed(r, cfg)
+	var list []string
+	for _, item := range cfg.Get("datasource_list").Items() {
+		list = append(list, item.Scalar())
+	}
 	said := cfg.Get("datasource")
 	switch {
-	case len(list) > 0 && list[0] == noneSource:
+	case len(list) > 0 && list[0] == "None":
 		return noneSeed(said.Get("None")), nil
-	case len(list) > 0 && !slices.Contains(list, "nocloud"):
+	case len(list) > 0 && !slices.Contains(list, "NoCloud"):
 		return nil, nil
 	}
 	return noCloudSeed(r, said.Get("NoCloud"))
-}
-
-const (
-	// noneSource is the source that stands for having none.
-	noneSource = "none"
-	// identifyConfig is what ds-identify reads, and maxIdentify bounds it.
-	identifyConfig = "/etc/cloud/ds-identify.cfg"
-	maxIdentify    = 64 << 10
-)
-
-// Sources gives the only datasources that the root's configuration lets
-// cloud-init use, in lower case, and where it says so. No names: all of them.
-// ds-identify's own file has the last word, as there. It only reads.
-func Sources(r seedReader) (names []string, where string) {
-	base := r.CloudConfig()
-	if !slices.ContainsFunc(base, aboutSources) && !r.Exists(identifyConfig) {
-		return nil, ""
-	}
-	cfg, _ := cloudconfig.Merge(nil, nil, nil, base)
-	return listed(r, cfg)
-}
-
-func listed(r seedReader, cfg cloudconfig.Config) (names []string, where string) {
-	body, _ := r.ReadFileMax(identifyConfig, maxIdentify) // what cannot be read names nobody
-	for i, line := range strings.Split(string(body), "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		if key, name, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "datasource" && strings.TrimSpace(name) != "" {
-			names, where = []string{strings.ToLower(strings.TrimSpace(name))}, fmt.Sprintf("%s:%d", identifyConfig, i+1)
-		}
-	}
-	if len(names) > 0 {
-		return names, where
-	}
-	list := cfg.Get("datasource_list")
-	for _, item := range list.Items() {
-		names = append(names, strings.ToLower(item.Scalar()))
-	}
-	return names, fmt.Sprintf("%s:%d", list.Pos.Origin, list.Pos.Line)
 }
 
 // aboutSources says whether a document may say something of the datasources.

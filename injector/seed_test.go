@@ -9,46 +9,6 @@ import (
 	"boothook/injector/root"
 )
 
-// TestSources holds what a root says of the sources that may be used.
-func TestSources(t *testing.T) {
-	for _, c := range []struct {
-		name, cfg, identify string
-		want, where         string
-	}{
-		{name: "nothing"},
-		{name: "a list", cfg: "datasource_list: [Ec2, ConfigDrive, None]\n", want: "ec2 configdrive none", where: "/etc/cloud/cloud.cfg.d/90.cfg:1"},
-		{name: "settings alone", cfg: "datasource: {Ec2: {strict_id: false}}\n"},
-		{name: "ds-identify's file", identify: "# ours\npolicy: search\ndatasource: Ec2 # alone\n", want: "ec2", where: "/etc/cloud/ds-identify.cfg:3"},
-		{name: "ds-identify's file and a list", cfg: "datasource_list: [NoCloud]\n", identify: "datasource: Ec2\n", want: "ec2", where: "/etc/cloud/ds-identify.cfg:1"},
-		{name: "ds-identify's policy alone", cfg: "datasource_list: [NoCloud]\n", identify: "policy: search,found=all\n", want: "nocloud", where: "/etc/cloud/cloud.cfg.d/90.cfg:1"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			place := t.TempDir()
-			for name, text := range map[string]string{"etc/cloud/cloud.cfg.d/90.cfg": c.cfg, "etc/cloud/ds-identify.cfg": c.identify} {
-				path := filepath.Join(place, name)
-				if text == "" {
-					continue
-				}
-				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			r, err := root.Open(place)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			names, where := Sources(r)
-			if strings.Join(names, " ") != c.want || len(names) > 0 && where != c.where {
-				t.Errorf("%q, %s", names, where)
-			}
-		})
-	}
-}
-
 // TestSeed holds what of a root counts as its seed, and why. Each row is one of
 // the table in docs/image-sources.md.
 func TestSeed(t *testing.T) {
@@ -105,8 +65,6 @@ func TestSeed(t *testing.T) {
 			want: "meta-data=instance-id:iid-datasource-none seedfrom/meta-data=instance-id:x user-data=#cloud-config"},
 		{name: "`datasource_list: [None]` without settings", files: files{cfg: "datasource_list: [None]\n", dir + "user-data": "u"}},
 		{name: "`None` behind others", files: files{cfg: "datasource_list: [NoCloud, None]\ndatasource: {None: {userdata_raw: u}}\n"}},
-		{name: "`ds-identify.cfg`: `datasource: Ec2`", files: files{"etc/cloud/ds-identify.cfg": "datasource: Ec2\n", dir + "user-data": "u"}},
-		{name: "`ds-identify.cfg`: `datasource: NoCloud` and a list without it", files: files{"etc/cloud/ds-identify.cfg": "datasource: NoCloud\n", cfg: "datasource_list: [Ec2]\n", dir + "user-data": "u"}, want: "user-data=u"},
 		{name: "what is not YAML", files: files{cfg: "datasource: [{\n", dir + "user-data": "u"}, want: "user-data=u"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

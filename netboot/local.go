@@ -9,7 +9,7 @@ import (
 
 // askVolumes asks the sources that need no network: those of volumes, firmware
 // and hypervisor. What is wrong with one of them keeps no other from counting.
-func (s *Search) askVolumes(ctx context.Context, volumes []source.Volume, l list) *Found {
+func (s *Search) askVolumes(ctx context.Context, volumes []source.Volume) *Found {
 	ev := s.Evidence
 	ev.Labels = nil
 	for i := range volumes {
@@ -18,10 +18,6 @@ func (s *Search) askVolumes(ctx context.Context, volumes []source.Volume, l list
 	for _, match := range source.Detect(&ev) {
 		src, err := source.Find(match.Source)
 		if err != nil || !src.Local(&ev, volumes) {
-			continue
-		}
-		if !l.allows(match.Source) {
-			l.leaveOut(s.Watcher, match)
 			continue
 		}
 		inst, err := s.Sources.Ask(ctx, Over{}, match, volumes)

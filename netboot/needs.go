@@ -67,9 +67,6 @@ type Seed interface {
 	// Seed gives them from the directory that is named, or from the usual
 	// ones where that is ""; none: there is no seed.
 	Seed(dir string) source.Docs
-	// Listed gives the only sources that the root lets be used, in lower case,
-	// and where it says so. No names: all of them.
-	Listed() (names []string, where string)
 }
 
 // A Watcher is told what happens while it does, from several goroutines and

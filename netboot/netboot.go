@@ -94,24 +94,17 @@ func (s *Search) Find(ctx context.Context) (*Found, error) {
 	// What a volume or the root holds counts more than what the network says,
 	// even if that has answered already: which of them counts must not depend
 	// on who is quicker.
-	list := s.readList()
-	if found := s.askVolumes(timed, volumes, list); found != nil {
+	if found := s.askVolumes(timed, volumes); found != nil {
 		return found, nil
 	}
 	if found := s.readSeed(timed); found != nil {
 		return found, nil
 	}
-	if s = s.narrowed(list); len(s.Matches) == 0 && len(list.names) > 0 {
-		return nil, ErrLeftOut
-	}
-	if answers == nil && s.WantsNetwork(volumes) { // a volume or a list names a server
+	if answers == nil && s.WantsNetwork(volumes) { // a volume names a server
 		answers = s.askNetwork(timed, volumes)
 	}
 	found, err := s.await(timed, answers)
 	if err != nil {
-		return nil, err
-	}
-	if found, err = s.listed(timed, found, list); err != nil {
 		return nil, err
 	}
 	return s.complete(timed, found, volumes)

@@ -32,7 +32,6 @@ type lab struct {
 	answers map[string]func(context.Context, Over, []source.Volume) (instance.Instance, error)
 	volumes []source.Volume
 	seed    source.Docs
-	list    []string // of the sources that the root lets be used
 	mounted chan struct{}
 	end     func() // closes leases, as a manager does when its context is done
 
@@ -102,8 +101,6 @@ func (l *lab) List(ctx context.Context) ([]source.Volume, func(), error) {
 }
 
 func (l *lab) Seed(string) source.Docs { return l.seed }
-
-func (l *lab) Listed() ([]string, string) { return l.list, "/etc/cloud/cloud.cfg:3" }
 
 func (l *lab) Leased(lease nic.Lease) { l.note(&l.leased, lease.Name) }
 func (l *lab) Mark(stage string)      { l.note(&l.marks, stage) }
@@ -428,74 +425,6 @@ func TestFind(t *testing.T) {
 				l.lease("eth0")
 				l.mount(0)
 			}, err: "the service says no"},
-		{name: "a list with the source that has answered", matches: []platform.Match{azure, ec2},
-			set: func(l *lab) {
-				l.list = []string{"ec2", "none"}
-				l.says("azure", "a-1", time.Hour)
-				l.says("ec2", "i-1", 0)
-				l.refuses("azure", errNo)
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, want: "i-1", after: time.Second, check: told("azure: is not used: /etc/cloud/cloud.cfg:3")},
-		{name: "a list without the source that has answered, and with another", matches: []platform.Match{azure, ec2},
-			set: func(l *lab) {
-				l.list = []string{"nocloud", "ec2"}
-				l.says("azure", "a-1", 0)
-				l.says("ec2", "i-1", time.Second)
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, want: "i-1", after: 2 * time.Second, check: told("azure: is not used: /etc/cloud/cloud.cfg:3")},
-		{name: "a list without any source that is here", matches: []platform.Match{ec2},
-			set: func(l *lab) {
-				l.list = []string{"nocloud", "configdrive"}
-				l.says("ec2", "i-1", 10*time.Second) // which nobody waits for
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, after: time.Second, err: ErrLeftOut.Error(), check: told("ec2: is not used: /etc/cloud/cloud.cfg:3")},
-		{name: "a list with one source that nothing speaks for, over the lease of another", matches: []platform.Match{azure},
-			set: func(l *lab) {
-				l.list = []string{"ec2", "none"}
-				l.says("azure", "a-1", 0)
-				l.says("ec2", "i-1", time.Second)
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, want: "i-1", after: 2 * time.Second,
-			check: func(t *testing.T, l *lab, f *Found) {
-				if want := (platform.Match{Source: "ec2", Platform: "ec2", Because: "the only source that /etc/cloud/cloud.cfg:3 lists"}); f.Match != want || f.Client == nil {
-					t.Errorf("found by %+v", f.Match)
-				}
-			}},
-		{name: "a list with one source that nothing speaks for, where nobody was asked", matches: []platform.Match{{Source: "nocloud"}},
-			set: func(l *lab) {
-				l.list = []string{"ec2"}
-				l.says("ec2", "i-1", time.Second)
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, want: "i-1", after: 2 * time.Second, check: told("nocloud: is not used")},
-		{name: "a list without the source of a volume", matches: []platform.Match{ec2},
-			set: func(l *lab) {
-				l.list = []string{"ec2"}
-				l.says("ec2", "i-1", 0)
-				l.says("nocloud", "n-1", 0)
-				l.volumes = []source.Volume{cidata(map[string]string{"meta-data": "instance-id: n-1\n"})}
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, want: "i-1", after: time.Second, check: told("nocloud: is not used: /etc/cloud/cloud.cfg:3")},
-		{name: "a list, and a kernel word that names another source", matches: []platform.Match{azure},
-			set: func(l *lab) {
-				l.list = []string{"ec2"}
-				l.search.Evidence.Only = []string{"azure"}
-				l.says("azure", "a-1", 0)
-				l.lease("eth0")
-				l.mount(time.Second)
-			}, want: "a-1", after: time.Second},
-		{name: "a list, and firmware that no list of cloud-init's knows", matches: []platform.Match{{Source: "smbios"}},
-			set: func(l *lab) {
-				l.list = []string{"ec2"}
-				l.search.Evidence.OEM = []string{"boothook.user-data=eA=="}
-				l.says("smbios", "s-1", 0)
-				l.mount(time.Second)
-			}, want: "s-1", after: time.Second},
 		{name: "a volume that is not there", matches: []platform.Match{{Source: "nocloud"}},
 			set: func(l *lab) { l.mount(time.Second) }, after: time.Second, err: "no source answered",
 			check: func(t *testing.T, l *lab, _ *Found) {
@@ -525,15 +454,6 @@ func TestFind(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// told checks the only problem that there is.
-func told(want string) func(*testing.T, *lab, *Found) {
-	return func(t *testing.T, l *lab, _ *Found) {
-		if len(l.problems) != 1 || !strings.HasPrefix(l.problems[0], want) || !strings.HasSuffix(l.problems[0], "warning: true") {
-			t.Errorf("told of %q, want %q", l.problems, want)
-		}
 	}
 }
 

@@ -16,7 +16,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -119,11 +118,6 @@ func (b *boot) customize(ctx context.Context, root string, running *searching) i
 	b.progress("waiting for the network and the user-data", running.rootIs(root))
 	found, documents, err := running.result()
 	if ctx.Err() != nil { // by a signal: nothing shall be begun any more
-		return injector.Result{}
-	}
-	if errors.Is(err, netboot.ErrLeftOut) {
-		b.record.Problem(instance.Problem{Origin: "image", Message: err.Error(), Warning: true})
-		b.record.Change(func(r *report.Report) { r.Result = report.LeftOut })
 		return injector.Result{}
 	}
 	if err != nil {

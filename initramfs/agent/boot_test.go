@@ -329,27 +329,6 @@ func TestSeedInCloudConfig(t *testing.T) {
 	}
 }
 
-// Where the image's list of sources leaves out what is here, nothing of it is
-// done, and that is no failure. A list of one source is a sign of its own.
-func TestListOfSources(t *testing.T) {
-	l := newLab(t, "")
-	l.seed(everything)
-	write(t, filepath.Join(l.root, "etc/cloud/cloud.cfg.d/90.cfg"), "datasource_list: [Ec2, GCE, None]\n")
-	r := l.run()
-	if r.Result != report.LeftOut || len(r.Failures()) > 0 || len(problems(r, "90.cfg:1 lists the sources without it")) != 1 {
-		t.Errorf("report %+v", r)
-	}
-	if exists(filepath.Join(l.root, "etc/hostname")) || l.env.hasSeed(l.root) {
-		t.Error("the root was changed, or holds a seed")
-	}
-	for list, sign := range map[string]bool{"[Ec2, None]": true, "[Ec2]": true, "[None]": false, "[Bigstep]": false, "[]": false} {
-		write(t, filepath.Join(l.root, "etc/cloud/cloud.cfg.d/90.cfg"), "datasource_list: "+list+"\n")
-		if l.env.hasSeed(l.root) != sign {
-			t.Errorf("%s: a sign of where we are: %v", list, !sign)
-		}
-	}
-}
-
 // By hand the same boot runs on a directory, with the words that were given.
 func TestRunByHand(t *testing.T) {
 	l := newLab(t, "")

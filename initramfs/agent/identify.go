@@ -7,7 +7,6 @@ import (
 	"boothook/initramfs/words"
 	"boothook/injector"
 	"boothook/injector/root"
-	"boothook/netboot"
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
 	"boothook/netboot/source"
@@ -61,22 +60,8 @@ func (e *Env) readSeed(dir, named string) (docs source.Docs, found []instance.Pr
 	return docs, found
 }
 
-// hasSeed says whether a root holds a seed that no kernel word names, or lists
-// one source alone, which needs no other evidence then.
+// hasSeed says whether a root holds a seed that no kernel word names.
 func (e *Env) hasSeed(dir string) bool {
 	docs, found := e.readSeed(dir, "")
-	if len(docs)+len(found) > 0 {
-		return true
-	}
-	names, _ := e.listed(dir)
-	return netboot.OnlyListed(names) != ""
-}
-
-// listed gives the only sources that a root lets be used, and where it says so.
-func (e *Env) listed(dir string) (names []string, where string) {
-	_ = e.Machine.ReadRoot(dir, func(r *root.Root) error {
-		names, where = injector.Sources(r)
-		return nil
-	})
-	return names, where
+	return len(docs)+len(found) > 0
 }

@@ -167,9 +167,6 @@ func (s *searching) List(ctx context.Context) ([]source.Volume, func(), error) {
 	return list, closeAll, nil
 }
 
-// Listed implements netboot.Seed.
-func (s *searching) Listed() (names []string, where string) { return s.env.listed(s.root) }
-
 // Seed implements netboot.Seed.
 func (s *searching) Seed(dir string) source.Docs {
 	docs, found := s.env.readSeed(s.root, dir)

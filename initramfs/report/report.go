@@ -39,9 +39,6 @@ const (
 	DryRun Result = "dry-run"
 	// NoPlatform: the machine shows no sign of a cloud; nothing was asked.
 	NoPlatform Result = "no-platform"
-	// LeftOut: the image's configuration lists the sources without any that
-	// this machine has; nothing changed.
-	LeftOut Result = "left-out"
 	// Failed: nothing, or not everything, could be applied.
 	Failed Result = "failed"
 )

@@ -37,8 +37,6 @@ func (r *Report) Summary() string {
 		return s
 	case NoPlatform:
 		return "no sign of a cloud; nothing was asked and nothing changed"
-	case LeftOut:
-		return "the image lists the sources without any that is here; nothing changed"
 	}
 	return string(r.Result)
 }

@@ -98,9 +98,6 @@ type Source struct {
 	// Labels are those of the volumes that it reads, in lower case; one that
 	// ends in * stands for all labels with that prefix.
 	Labels []string
-	// Own says that cloud-init has no such source, and thus no word of its own
-	// to leave it out by.
-	Own bool
 	// Network says that it is always asked over the network; see NeedsNetwork.
 	Network bool
 	// LinkLocal4 and LinkLocal6 say that it can be reached with a link-local
