@@ -67,3 +67,9 @@ tool (
 	github.com/u-root/u-root/cmds/core/gosh
 	github.com/u-root/u-root/cmds/core/insmod
 )
+
+// What is made here holds whole Debian roots, which are no packages.
+ignore (
+	./bin
+	./build
+)
