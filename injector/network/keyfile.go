@@ -416,8 +416,8 @@ func (l *link) family(all links, f *ini, family int) {
 		f.set(in, "token", token)
 	} else if family == 6 {
 		mode := oneOf("eui64=0 stable-privacy=1", l.said.get("ipv6-address-generation"))
-		if mode == "" && l.keyfileKind() == "ip-tunnel" {
-			mode = "1" // a tunnel may have no hardware address, and without an identifier there is no IPv6
+		if mode == "" && l.keyfileKind() == "ip-tunnel" && l.said.get("mode") != "gre" {
+			mode = "1" // there is no hardware address to make an identifier of, and without one no IPv6
 		}
 		f.set(in, "addr-gen-mode", mode)
 	}
