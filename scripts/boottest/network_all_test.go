@@ -3,6 +3,7 @@
 package boottest
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -74,6 +75,48 @@ config:
 	b.checkLines(t, "vlan", "bond0.30 VID: 30 .. dev->priv_flags:", "Device: bond0")
 	b.checkLines(t, "addresses", "bond0.30 inet 10.77.0.10/24")
 	b.checkLines(t, "routes", "default via 10.77.0.1 dev bond0.30")
+}
+
+// TestNetworkWireGuard boots a root with networkd and a WireGuard tunnel, whose
+// key nobody but root and networkd may read.
+func TestNetworkWireGuard(t *testing.T) {
+	key := make([]byte, 32)
+	for i := range key {
+		key[i] = byte(i + 1)
+	}
+	secret := base64.StdEncoding.EncodeToString(key)
+	w, volume := networkWorld(t, "trixie", "networkd", `version: 2
+ethernets:
+  wan:
+    match: {macaddress: "`+vm.GuestMAC+`"}
+    addresses: [`+vm.GuestAddress+`/24]
+    routes: [{to: default, via: `+vm.ServerAddress+`}]
+tunnels:
+  wg0:
+    mode: wireguard
+    key: "`+secret+`"
+    port: 51820
+    addresses: [10.9.0.1/24]
+    peers:
+    - keys: {public: "9QZrAB7cHFr2Q1mS1EQIkuJxbVbQ1hPCtHFLNLfVRks="}
+      allowed-ips: [10.9.0.0/24]
+      endpoint: "`+vm.ServerAddress+`:51820"
+`)
+	questions := networkQuestions("systemd-networkd.service")
+	questions["links"] = "ip -o -d link"
+	questions["files"] = "stat -c '%n %a %U:%G' /etc/systemd/network/*.netdev"
+	questions["leaks"] = "grep -rlF '" + secret + "' /run /var/log /etc --exclude-dir=network; journalctl -b --no-pager | grep -cF '" + secret + "'"
+	b := w.boot(t, machine{
+		initrd: w.image.baked, volume: volume, words: "root=LABEL=root", key: w.login, port: 22,
+		reach: []route{{vm.ServerAddress, vm.GuestAddress}, {farAway, vm.GuestAddress}}, ask: questions,
+	})
+	checkFirstStart(t, b)
+	b.checkLines(t, "links", "wg0: .. wireguard")
+	b.checkLines(t, "addresses", "wg0 inet 10.9.0.1/24")
+	b.checkLines(t, "files", "/etc/systemd/network/10-cloud-init-wg0.netdev 640 root:systemd-network")
+	if got := strings.TrimSpace(b.answer["leaks"]); got != "0" {
+		t.Errorf("the key is elsewhere, too: %s", got)
+	}
 }
 
 // bondNICs are two NICs behind a trunk.
