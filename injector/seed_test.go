@@ -58,7 +58,7 @@ func TestSeed(t *testing.T) {
 			want: "meta-data=m seedfrom/meta-data=s user-data=su"},
 		{name: "`seedfrom` with nothing there", files: files{cfg: "datasource: {NoCloud: {seedfrom: /srv}}"}, problem: "neither meta-data nor user-data at /srv"},
 		{name: "`seedfrom` out of the root", files: files{cfg: "datasource: {NoCloud: {seedfrom: /../../../../../../proc/self}}"}, problem: "neither meta-data nor user-data"},
-		{name: "`seedfrom`, http", files: files{cfg: "datasource: {NoCloud: {seedfrom: 'http://192.0.2.1/'}}", dir + "user-data": "u"}, want: "user-data=u", problem: "ds=nocloud;s=ADDRESS"},
+		{name: "`seedfrom`, http", files: files{cfg: "datasource: {NoCloud: {seedfrom: 'http://192.0.2.1/'}}", dir + "user-data": "u"}, want: "user-data=u"},
 		{name: "`datasource_list` without NoCloud", files: files{cfg: "datasource_list: [Ec2, None]\n" + both, dir + "user-data": "u"}},
 		{name: "`datasource_list` with NoCloud", files: files{cfg: "datasource_list: [Ec2, NoCloud]\n", dir + "user-data": "u"}, want: "user-data=u"},
 		{name: "`datasource_list: [None]`", files: files{cfg: "datasource_list: [None]\ndatasource: {None: {metadata: {instance-id: x}, userdata_raw: '#cloud-config'}}\n", dir + "user-data": "u"},
@@ -86,7 +86,8 @@ func TestSeed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			docs, problems := Seed(r, c.named)
+			image := Sources(r, c.named, true)
+			docs, problems := image.Docs, image.Problems
 			var got []string
 			for _, name := range []string{"meta-data", "seedfrom/meta-data", "user-data", "vendor-data", "network-config"} {
 				if body := docs[name]; body != nil {

@@ -2,51 +2,65 @@ package netboot
 
 import (
 	"context"
+	"slices"
 
 	"boothook/netboot/instance"
+	"boothook/netboot/platform"
 	"boothook/netboot/source"
 )
 
-// askVolumes asks the sources that need no network: those of volumes, firmware
-// and hypervisor. What is wrong with one of them keeps no other from counting.
-func (s *Search) askVolumes(ctx context.Context, volumes []source.Volume) *Found {
+// askLocal asks the sources that need no network: those of volumes, firmware
+// and hypervisor, and of the seeds in the root, in the order of the image's list
+// if it has one. What is wrong with one of them keeps no other from counting.
+func (s *Search) askLocal(ctx context.Context, seed source.RootSeed, image *Image, volumes []source.Volume) *Found {
 	ev := s.Evidence
 	ev.Labels = nil
 	for i := range volumes {
 		ev.Labels = append(ev.Labels, volumes[i].Label)
 	}
-	for _, match := range source.Detect(&ev) {
+	matches := source.Detect(&ev)
+	// In the root may be a seed of a source that is nowhere else seen.
+	for _, m := range source.Seeds(&ev, image.Volumes) {
+		i := slices.IndexFunc(matches, func(seen platform.Match) bool { return seen.Source == m.Source })
+		if i < 0 {
+			matches = append(matches, m)
+		} else if src, err := source.Find(m.Source); err == nil && !src.Network {
+			matches[i] = m
+		}
+	}
+	if len(image.Docs) > 0 && !seed.Barred {
+		matches = append(matches, seed.Match)
+	}
+	image.sort(matches)
+	for i := range matches {
+		match := &matches[i]
 		src, err := source.Find(match.Source)
-		if err != nil || !src.Local(&ev, volumes) {
+		if err != nil || !match.Rooted && !src.Local(&ev, volumes) {
 			continue
 		}
-		inst, err := s.Sources.Ask(ctx, Over{}, match, volumes)
+		if image.out(match.Source) && !src.Baked(volumes) {
+			s.leftOut(image, match)
+			continue
+		}
+		inst, err := s.askOne(ctx, seed, image, match, volumes)
 		if err != nil {
-			s.Watcher.Problem(instance.Problem{Origin: match.Source, Message: err.Error(), Warning: true})
+			origin := match.Source
+			if match.Rooted {
+				origin = match.Because
+			}
+			s.Watcher.Problem(instance.Problem{Origin: origin, Message: err.Error(), Warning: true})
 			continue
 		}
 		s.Watcher.Mark("instance read from " + match.Because)
-		return s.found(ctx, inst, match)
+		return s.found(ctx, inst, *match)
 	}
 	return nil
 }
 
-// readSeed reads the seed in the root, unless the kernel's words leave its
-// source out.
-func (s *Search) readSeed(ctx context.Context) *Found {
-	seed := source.SeedInRoot(&s.Evidence)
-	if seed.Barred {
-		return nil
+// askOne asks one of them. The documents of a seed need no fetching.
+func (s *Search) askOne(ctx context.Context, seed source.RootSeed, image *Image, match *platform.Match, volumes []source.Volume) (instance.Instance, error) {
+	if match.Because == seed.Match.Because {
+		return source.Parse(*match, image.Docs, &s.Evidence)
 	}
-	docs := s.Seed.Seed(seed.Directory)
-	if len(docs) == 0 {
-		return nil
-	}
-	inst, err := source.Parse(seed.Match, docs, &s.Evidence)
-	if err != nil {
-		s.Watcher.Problem(instance.Problem{Origin: seed.Match.Because, Message: err.Error(), Warning: true})
-		return nil
-	}
-	s.Watcher.Mark("instance read from " + seed.Match.Because)
-	return s.found(ctx, inst, seed.Match)
+	return s.Sources.Ask(ctx, Over{}, *match, volumes)
 }

@@ -61,12 +61,33 @@ type Volumes interface {
 	List(ctx context.Context) (volumes []source.Volume, closeAll func(), err error)
 }
 
-// Seed holds the documents that may lie in the root. It is asked when Volumes
-// has said that the root is there.
+// Seed holds what the root says of the sources. It is asked when Volumes has
+// said that the root is there.
 type Seed interface {
-	// Seed gives them from the directory that is named, or from the usual
-	// ones where that is ""; none: there is no seed.
-	Seed(dir string) source.Docs
+	// Seed gives it, with the seed in the directory that is named, or in the
+	// usual ones where that is "".
+	Seed(dir string) Image
+}
+
+// An Image is what the root says of the sources. The zero value says nothing.
+type Image struct {
+	// Docs are those of the seed for which there is a source.RootSeed.
+	Docs source.Docs
+	// Volumes are directories of the root that stand for a volume.
+	Volumes []source.Volume
+	// Sources are those to be used, as the root spells them, in this order.
+	// None: all.
+	Sources []string
+	// Certain says that they need no evidence.
+	Certain bool
+	// Server says that the settings of the RootSeed's source name a server that
+	// has the rest of the seed; Rest are then the Docs, as a volume.
+	Server bool
+	Rest   source.Volume
+	// Settings are YAML, by the source's name. They may hold secrets.
+	Settings map[string]string
+	// Origin is the file that names the sources.
+	Origin string
 }
 
 // A Watcher is told what happens while it does, from several goroutines and

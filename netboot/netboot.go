@@ -93,21 +93,50 @@ func (s *Search) Find(ctx context.Context) (*Found, error) {
 	defer closeVolumes()
 	// What a volume or the root holds counts more than what the network says,
 	// even if that has answered already: which of them counts must not depend
-	// on who is quicker.
-	if found := s.askVolumes(timed, volumes); found != nil {
-		return found, nil
+	// on who is quicker. Only a list in the root can say otherwise.
+	seed := source.SeedInRoot(&s.Evidence)
+	image := s.Seed.Seed(seed.Directory)
+	volumes = slices.Concat(image.Volumes, volumes)
+	switch {
+	case image.Server && answers == nil: // it is to be asked for the rest
+		image.Rest = source.Volume{Label: source.SeedLabel, FS: source.Files(image.Docs)}
+		image.Docs = nil
+	case image.Server && !seed.Barred:
+		s.tell(&image, seed.Match.Source, "seedfrom was not asked: the network was, before the root was there; ds=nocloud;s=ADDRESS on the kernel command line is there in time")
 	}
-	if found := s.readSeed(timed); found != nil {
-		return found, nil
+	local := s.askLocal(timed, seed, &image, volumes)
+	if local != nil && (answers == nil || !s.first(&image, local.Match.Source)) {
+		return local, nil
 	}
-	if answers == nil && s.WantsNetwork(volumes) { // a volume names a server
-		answers = s.askNetwork(timed, volumes)
+	found, err := s.overNetwork(timed, answers, &image, volumes)
+	if err != nil && local != nil {
+		return local, nil
 	}
-	found, err := s.await(timed, answers)
+	return found, err
+}
+
+// overNetwork gives what the network says, and asks it where only the root or a
+// volume leads there.
+func (s *Search) overNetwork(ctx context.Context, answers <-chan answer, image *Image, volumes []source.Volume) (*Found, error) {
+	if answers == nil {
+		late := *s
+		if image.Rest.FS != nil {
+			volumes = append(volumes, image.Rest)
+		}
+		if late.Matches = s.lateMatches(image); late.Matches != nil && (image.Server || late.WantsNetwork(volumes)) {
+			answers = late.askNetwork(ctx, volumes)
+		}
+		return late.await(ctx, answers)
+	}
+	found, err := s.await(ctx, answers)
+	s.unheard(image, err)
+	if err == nil {
+		found, err = s.allowed(ctx, image, found, volumes)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return s.complete(timed, found, volumes)
+	return s.complete(ctx, found, volumes)
 }
 
 // WantsNetwork says that a source has to be asked over the network. Those that

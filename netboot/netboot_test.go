@@ -31,6 +31,7 @@ type lab struct {
 	stuck   error // of Settle
 	answers map[string]func(context.Context, Over, []source.Volume) (instance.Instance, error)
 	volumes []source.Volume
+	image   Image
 	seed    source.Docs
 	mounted chan struct{}
 	end     func() // closes leases, as a manager does when its context is done
@@ -100,7 +101,7 @@ func (l *lab) List(ctx context.Context) ([]source.Volume, func(), error) {
 	}
 }
 
-func (l *lab) Seed(string) source.Docs { return l.seed }
+func (l *lab) Seed(string) Image { i := l.image; i.Docs = l.seed; return i }
 
 func (l *lab) Leased(lease nic.Lease) { l.note(&l.leased, lease.Name) }
 func (l *lab) Mark(stage string)      { l.note(&l.marks, stage) }
@@ -284,6 +285,105 @@ func TestFind(t *testing.T) {
 				l.lease("eth0")
 				l.mount(0)
 			}, want: "i-1"},
+		{name: "a list that leaves the network's source out", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", 0)
+				l.image = Image{Sources: []string{"NoCloud", "None"}, Origin: "/etc/cloud/cloud.cfg"}
+				l.lease("eth0")
+				l.mount(0)
+			}, err: "left out",
+			check: func(t *testing.T, l *lab, _ *Found) {
+				if len(l.problems) != 1 || !strings.Contains(l.problems[0], "cloud.cfg: ec2") || !strings.Contains(l.problems[0], "boothook.source=ec2") {
+					t.Errorf("problems %q", l.problems)
+				}
+			}},
+		{name: "a list that leaves it out, and names another", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", 0)
+				l.says("gce", "i-2", 0)
+				l.image = Image{Sources: []string{"GCE", "None"}, Certain: true}
+				l.lease("eth0")
+				l.mount(0)
+			}, want: "i-2"},
+		{name: "a list that leaves out what has not answered", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.refuses("ec2", errors.New("no"))
+				l.image = Image{Sources: []string{"GCE"}, Certain: true}
+				l.lease("eth0")
+				l.mount(0)
+			}, err: "no source answered", after: lateLinkTime,
+			check: func(t *testing.T, l *lab, _ *Found) {
+				if len(l.problems) != 1 || !strings.Contains(l.problems[0], "gce: named alone") {
+					t.Errorf("problems %q", l.problems)
+				}
+			}},
+		{name: "a list with the network's source in front of the seed's", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", time.Second)
+				l.seed = source.Docs{"meta-data": []byte("instance-id: iid-seed\n")}
+				l.image = Image{Sources: []string{"Ec2", "NoCloud", "None"}}
+				l.lease("eth0")
+				l.mount(0)
+			}, want: "i-1", after: time.Second},
+		{name: "a list with the seed's in front", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", time.Second)
+				l.seed = source.Docs{"meta-data": []byte("instance-id: iid-seed\n")}
+				l.image = Image{Sources: []string{"NoCloud", "Ec2", "None"}}
+				l.lease("eth0")
+				l.mount(0)
+			}, want: "iid-seed"},
+		{name: "a list with the network's in front, which says no", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.refuses("ec2", errors.New("no"))
+				l.seed = source.Docs{"meta-data": []byte("instance-id: iid-seed\n")}
+				l.image = Image{Sources: []string{"Ec2", "NoCloud", "None"}}
+				l.lease("eth0")
+				l.mount(0)
+			}, want: "iid-seed", after: lateLinkTime},
+		{name: "a single source that nothing else speaks for",
+			set: func(l *lab) {
+				l.says("ec2", "i-1", 0)
+				l.image = Image{Sources: []string{"Ec2", "None"}, Certain: true}
+				l.lease("eth0")
+				l.mount(time.Second)
+			}, want: "i-1", after: time.Second},
+		{name: "settings that come too late", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.refuses("ec2", errors.New("no"))
+				l.image = Image{Settings: map[string]string{"ec2": "{timeout: 50, max_wait: 120}\n"}}
+				l.lease("eth0")
+				l.mount(0)
+			}, err: "no source answered", after: lateLinkTime,
+			check: func(t *testing.T, l *lab, _ *Found) {
+				if len(l.problems) != 1 || !strings.Contains(l.problems[0], "ec2: max_wait, timeout came too late") {
+					t.Errorf("problems %q", l.problems)
+				}
+			}},
+		{name: "settings that do not matter", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", 0)
+				l.image = Image{Settings: map[string]string{"ec2": "{timeout: 50, metadata_urls: ['http://169.254.169.254:80']}\n"}}
+				l.lease("eth0")
+				l.mount(0)
+			}, want: "i-1",
+			check: func(t *testing.T, l *lab, _ *Found) {
+				if len(l.problems) != 0 {
+					t.Errorf("problems %q", l.problems)
+				}
+			}},
+		{name: "a server of the image's, and a network that has been asked", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", 0)
+				l.image = Image{Server: true, Origin: "/etc/cloud/cloud.cfg"}
+				l.lease("eth0")
+				l.mount(0)
+			}, want: "i-1",
+			check: func(t *testing.T, l *lab, _ *Found) {
+				if len(l.problems) != 1 || !strings.Contains(l.problems[0], "seedfrom was not asked") {
+					t.Errorf("problems %q", l.problems)
+				}
+			}},
 		{name: "a seed that is malformed", matches: []platform.Match{ec2},
 			set: func(l *lab) {
 				l.says("ec2", "i-1", 0)
@@ -322,7 +422,7 @@ func TestFind(t *testing.T) {
 				l.volumes = []source.Volume{cidata(map[string]string{"meta-data": "seedfrom: http://seed.lab/\n"})}
 				l.lease("eth0")
 				l.mount(10 * time.Second)
-			}, want: "iid-server with cidata with cidata", after: 12 * time.Second}, // asked once more, as any that a volume adds to
+			}, want: "iid-server with cidata", after: 11 * time.Second}, // asked once: the volume was there
 
 		// The race of the NICs.
 		{name: "the quicker NIC", matches: []platform.Match{ec2},

@@ -74,7 +74,11 @@ func RunByHand(ctx context.Context, e Env, dir string) (*report.Report, error) {
 	if err := os.MkdirAll(e.Run, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
-	e.Seeded = e.hasSeed(dir)
+	options, err := e.Words()
+	if err != nil {
+		return nil, err
+	}
+	e.Seeded = e.hasSeed(&options, dir)
 	b, err := newBoot(e)
 	if err != nil {
 		return nil, err

@@ -319,7 +319,7 @@ func TestSeedInCloudConfig(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, "")
 			write(t, filepath.Join(l.root, "etc/cloud/cloud.cfg.d/99.cfg"), text)
-			if l.env.Seeded = l.env.hasSeed(l.root); !l.env.Seeded {
+			if l.env.Seeded = l.env.hasSeed(&words.Options{}, l.root); !l.env.Seeded {
 				t.Fatal("no seed")
 			}
 			if r := l.run(); r.Result != report.Applied || r.InstanceID != name || r.Hostname != "rooted" {

@@ -7,6 +7,8 @@ import (
 	"boothook/initramfs/words"
 	"boothook/injector"
 	"boothook/injector/root"
+	"boothook/injector/state"
+	"boothook/netboot"
 	"boothook/netboot/instance"
 	"boothook/netboot/platform"
 	"boothook/netboot/source"
@@ -49,19 +51,39 @@ func (e *Env) WantsVolumes(o words.Options) bool {
 	})
 }
 
-// readSeed reads the seed that a root holds, in the directory that the kernel's
-// words name, if they do. What is wrong with the root, who has to write there
-// says.
-func (e *Env) readSeed(dir, named string) (docs source.Docs, found []instance.Problem) {
+// readImage reads what a root says of the sources: the seed in the directory
+// that the kernel's words name, if they do, or else what it holds and lists.
+// What is wrong with the root, who has to write there says.
+func (e *Env) readImage(ev *platform.Evidence, dir, named string) (image netboot.Image, found []instance.Problem) {
 	_ = e.Machine.ReadRoot(dir, func(r *root.Root) error {
-		docs, found = injector.Seed(r, named)
+		said := injector.Sources(r, named, !source.Named(ev))
+		image, found = netboot.Image{Docs: said.Docs, Sources: said.Sources, Certain: said.Certain, Server: said.Server,
+			Settings: said.Settings, Origin: said.Origin}, said.Problems
+		if named != "" {
+			return nil
+		}
+		for _, d := range source.SeedDirectories() {
+			files, problems := state.Tree(r, d.Path)
+			found = append(found, problems...)
+			if len(files) > 0 {
+				image.Volumes = append(image.Volumes, source.Volume{Label: d.Label, FS: source.Files(files)})
+			}
+		}
 		return nil
 	})
-	return docs, found
+	return image, found
 }
 
-// hasSeed says whether a root holds a seed that no kernel word names.
-func (e *Env) hasSeed(dir string) bool {
-	docs, found := e.readSeed(dir, "")
-	return len(docs)+len(found) > 0
+// hasSeed says whether a root holds a seed that no kernel word names, or names a
+// source to be asked without any evidence.
+func (e *Env) hasSeed(o *words.Options, dir string) bool {
+	ev := e.evidence(o)
+	image, found := e.readImage(ev, dir, "")
+	if len(image.Docs)+len(image.Volumes) > 0 || image.Server || slices.ContainsFunc(found, func(p instance.Problem) bool { return !p.Warning }) {
+		return true
+	}
+	return image.Certain && slices.ContainsFunc(source.Forced(ev, image.Sources, ""), func(m platform.Match) bool {
+		src, err := source.Find(m.Source)
+		return err == nil && src.Network
+	})
 }

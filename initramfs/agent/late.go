@@ -31,7 +31,7 @@ func Late(ctx context.Context, e Env, root string) error {
 	}
 	if e.decidedAlready() {
 		// The root and the block devices were not there yet; they are now.
-		if e.Seeded = e.hasSeed(root); !e.Seeded && len(e.labels()) == 0 {
+		if e.Seeded = e.hasSeed(&options, root); !e.Seeded && len(e.labels()) == 0 {
 			return nil
 		}
 		if err := e.leaveWorker(now()); err != nil {

@@ -12,6 +12,7 @@ import (
 	"boothook/netboot/fetch"
 	"boothook/netboot/instance"
 	"boothook/netboot/nic"
+	"boothook/netboot/platform"
 	"boothook/netboot/source"
 )
 
@@ -41,11 +42,13 @@ type searching struct {
 	env     *Env
 	record  *report.Recorder
 	network *network
-	timeout time.Duration
-	held    bool      // packets are held back until the root is there
-	began   time.Time // when the time for the network began to run
-	ctx     context.Context
-	end     context.CancelFunc
+
+	evidence *platform.Evidence // none of it changes
+	timeout  time.Duration
+	held     bool      // packets are held back until the root is there
+	began    time.Time // when the time for the network began to run
+	ctx      context.Context
+	end      context.CancelFunc
 
 	rooted chan struct{} // closed when the root is there and has to be customized
 	root   string        // where it is
@@ -61,7 +64,7 @@ type searching struct {
 // begin begins to search. Where packets are held back, none is sent before the
 // root is there.
 func (b *boot) begin(ctx context.Context, search *netboot.Search, network *network, held bool) *searching {
-	s := &searching{env: &b.env, record: b.record, network: network, timeout: b.options.Net.Timeout, held: held,
+	s := &searching{env: &b.env, record: b.record, network: network, evidence: b.evidence, timeout: b.options.Net.Timeout, held: held,
 		began: time.Now(), rooted: make(chan struct{}), done: make(chan struct{})}
 	s.ctx, s.end = context.WithCancel(ctx)
 	search.Network, search.Volumes, search.Seed, search.Watcher = network, s, s, s
@@ -168,10 +171,10 @@ func (s *searching) List(ctx context.Context) ([]source.Volume, func(), error) {
 }
 
 // Seed implements netboot.Seed.
-func (s *searching) Seed(dir string) source.Docs {
-	docs, found := s.env.readSeed(s.root, dir)
+func (s *searching) Seed(dir string) netboot.Image {
+	image, found := s.env.readImage(s.evidence, s.root, dir)
 	for _, p := range found {
 		s.record.Problem(p)
 	}
-	return docs
+	return image
 }

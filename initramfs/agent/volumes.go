@@ -41,7 +41,7 @@ func (e *Env) labels() []string {
 func (e *Env) volumes() (volumes []source.Volume, closeAll func()) {
 	found := e.scan()
 	for i := range found {
-		volumes = append(volumes, source.Volume{Label: found[i].Label, FS: found[i].FS})
+		volumes = append(volumes, source.Volume{Label: found[i].Label, FS: found[i].FS, Baked: found[i].Device == bakedSeed})
 	}
 	return volumes, func() {
 		for i := range found {

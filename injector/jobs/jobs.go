@@ -3,6 +3,7 @@ package jobs
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 
 	"boothook/injector/plan"
@@ -163,13 +164,27 @@ const disabledMarker = "/etc/cloud/cloud-init.disabled"
 const writtenByUs = "# Written by boothook"
 
 // AskFiles lists the files whose text CloudInitIsOff looks up in Facts.Files.
-func AskFiles() []string { return []string{disabledMarker} }
+func AskFiles() []string { return []string{disabledMarker, identifyConfig} }
 
 // CloudInitIsOff says that somebody else than boothook has disabled the root's
 // cloud-init.
 func CloudInitIsOff(f *plan.Facts) bool {
 	text, there := f.Files[disabledMarker]
-	return there && !strings.HasPrefix(text, writtenByUs)
+	return there && !strings.HasPrefix(text, writtenByUs) || neverIdentified(f.Files[identifyConfig])
+}
+
+// identifyConfig may tell cloud-init's generator for systemd the same.
+const identifyConfig = "/etc/cloud/ds-identify.cfg"
+
+// neverIdentified says that the policy of that file is to run no cloud-init.
+func neverIdentified(text string) (off bool) {
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "policy" {
+			off = slices.Contains(strings.Split(strings.Trim(strings.TrimSpace(value), "\"'"), ","), "disabled")
+		}
+	}
+	return off
 }
 
 // disableCloudInit keeps cloud-init from running, for every init.

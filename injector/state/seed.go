@@ -1,6 +1,10 @@
 package state
 
-import "path"
+import (
+	"path"
+
+	"boothook/netboot/instance"
+)
 
 // The documents of a seed, by their names. SeedLowerMeta is metadata that those
 // of SeedMeta override.
@@ -47,4 +51,60 @@ func Seed(root Reader, named string) map[string][]byte {
 		return seed
 	}
 	return nil
+}
+
+// The bounds of a tree of the root that stands for a volume.
+const (
+	maxTree      = 16 << 20 // bytes in all
+	maxTreeFiles = 256
+	maxTreeDepth = 5
+)
+
+// Tree reads the files of a directory that is named below CloudDir, there or on
+// Ubuntu Core, or by its whole path, by their paths in it. Problems name what is
+// there and was not read.
+func Tree(root Reader, dir string) (map[string][]byte, []instance.Problem) {
+	places := []string{path.Join(CloudDir, dir), path.Join(coreDir, dir)}
+	if path.IsAbs(dir) {
+		places = []string{dir}
+	}
+	for _, place := range places {
+		t := tree{reader: reader{root: root}, files: map[string][]byte{}, left: maxTree}
+		t.walk(place, "", maxTreeDepth)
+		if len(t.files)+len(t.problems) > 0 {
+			return t.files, t.problems
+		}
+	}
+	return nil, nil
+}
+
+// A tree is being read.
+type tree struct {
+	reader
+	files map[string][]byte
+	left  int64
+}
+
+func (t *tree) walk(place, dir string, depth int) {
+	names, _ := t.root.ReadDir(path.Join(place, dir)) // absent is fine
+	for _, name := range names {
+		file := path.Join(dir, name)
+		full := path.Join(place, file)
+		if _, err := t.root.ReadDir(full); err == nil {
+			if depth--; depth > 0 {
+				t.walk(place, file, depth)
+			} else {
+				t.problem(full, "is too deep for a seed, and was not read")
+			}
+			depth++
+			continue
+		}
+		if len(t.files) >= maxTreeFiles {
+			t.problem(full, "is one file too many for a seed: what comes after %d was not read", maxTreeFiles)
+			return
+		}
+		if body, ok := t.read(full, t.left); ok {
+			t.files[file], t.left = body, t.left-int64(len(body))
+		}
+	}
 }

@@ -48,4 +48,9 @@ type Match struct {
 	HardwareID string
 	// Because is the reason for the match, for the report.
 	Because string
+	// Rooted says that the documents lie in the root, all that there are.
+	Rooted bool
+	// Settings are what the root's configuration says of the source, as YAML.
+	// They may hold secrets.
+	Settings string
 }

@@ -24,7 +24,7 @@ const (
 
 func azure() *Source {
 	return &Source{
-		Name: "azure", Network: true, Labels: []string{azureLabel + "*"}, DHCPOptions: []uint8{azureWireserverOption},
+		Name: "azure", Network: true, Labels: []string{azureLabel + "*"}, DHCPOptions: []uint8{azureWireserverOption}, seeds: []string{"seed/azure"},
 		fetch: fetchAzure, parse: parseAzure, tell: tellAzure,
 		Rules: []platform.Rule{{Platform: "azure", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "7783-7084-3265-9085-8269-3286-77"}, HardwareID: platform.ProductUUID}},
 	}
@@ -39,7 +39,11 @@ func fetchAzure(ctx context.Context, env *Env) (Docs, error) {
 				return nil, err
 			}
 			got = ovf
+			break
 		}
+	}
+	if env.HTTP == nil { // a seed, and no Azure around it
+		return got, nil
 	}
 	meta, err := azureMetadata(ctx, env, azureInstance)
 	if fetch.Status(err) == 400 { // a service older than the version
@@ -66,7 +70,7 @@ func azureMetadata(ctx context.Context, env *Env, path string) ([]byte, error) {
 
 func parseAzure(got Docs, ev *platform.Evidence) (*instance.Instance, error) {
 	root, err := parseJSON("instance", got[azureInstance])
-	if err != nil {
+	if err != nil && (got[azureInstance] != nil || got[azureOVF] == nil) {
 		return nil, err
 	}
 	compute := root.object("compute")

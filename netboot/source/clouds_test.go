@@ -121,7 +121,7 @@ func TestSimulatedVolumes(t *testing.T) {
 				if len(matches) != 1 || matches[0].Source != volume.Name {
 					t.Fatalf("recognised as %+v", matches)
 				}
-				got, err := Fetch(t.Context(), matches[0], Env{Evidence: ev, Volumes: []Volume{{volume.Label, fsys}}})
+				got, err := Fetch(t.Context(), matches[0], Env{Evidence: ev, Volumes: []Volume{{Label: volume.Label, FS: fsys}}})
 				if err != nil {
 					t.Fatal(err)
 				}

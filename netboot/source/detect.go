@@ -29,6 +29,22 @@ func Detect(ev *platform.Evidence) []platform.Match {
 	return detected(ev)
 }
 
+// Named says that a kernel word names the source.
+func Named(ev *platform.Evidence) bool {
+	_, name, _ := datasourceWord(ev.Words)
+	return len(ev.Only) > 0 || name != ""
+}
+
+// Forced makes the matches for sources that somebody names, as cloud-init
+// spells them, without any evidence.
+func Forced(ev *platform.Evidence, names []string, because string) []platform.Match {
+	var out []platform.Match
+	for _, name := range names {
+		out = append(out, forced(ev, ownName(name), because))
+	}
+	return out
+}
+
 // detected applies the rules of all sources.
 func detected(ev *platform.Evidence) []platform.Match {
 	var out []platform.Match

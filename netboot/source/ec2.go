@@ -108,7 +108,7 @@ type ec2Session struct {
 // gatherEC2 fetches a token and with it the documents.
 func gatherEC2(ctx context.Context, env *Env, want []doc) (Docs, error) {
 	c := env.HTTP
-	s, err := race(ctx, env.Lease.near(ec2Bases()), func(ctx context.Context, base string) (ec2Session, error) {
+	s, err := race(ctx, env.Lease.near(env.addresses("latest/", ec2Bases()...)), func(ctx context.Context, base string) (ec2Session, error) {
 		c.Open(base, fetch.MaxConns)
 		header, err := tokenHeader(ctx, c, base, ec2TokenTTL, ec2Token)
 		return ec2Session{base, header}, err

@@ -31,7 +31,7 @@ const oemPrefix = "boothook."
 
 func smbios() *Source {
 	return &Source{
-		Name: "smbios", fetch: fetchSMBIOS, parse: parseFirmware,
+		Name: "smbios", own: true, fetch: fetchSMBIOS, parse: parseFirmware,
 		Rules: []platform.Rule{{Platform: "qemu", Given: true, Fact: platform.Fact{Of: platform.OEMString, Is: oemPrefix + "*"}}},
 	}
 }
@@ -39,7 +39,7 @@ func smbios() *Source {
 // fwcfg needs a driver that nobody else loads in time.
 func fwcfg() *Source {
 	return &Source{
-		Name: "fwcfg", fetch: fetchFWCfg, parse: parseFirmware,
+		Name: "fwcfg", own: true, fetch: fetchFWCfg, parse: parseFirmware,
 		Modules: []Module{{Name: "qemu_fw_cfg", Device: "bus/acpi/devices/QEMU0002:00", Makes: "firmware/qemu_fw_cfg"}},
 		Rules:   []platform.Rule{{Platform: "qemu", Given: true, Fact: platform.Fact{Of: platform.FWCfgFile, Is: "*"}}},
 	}

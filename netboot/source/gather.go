@@ -172,6 +172,25 @@ func race[T any](ctx context.Context, bases []string, ask func(ctx context.Conte
 	}
 }
 
+// addresses gives the bases below which a service's documents are: those of the
+// metadata_urls that an image names, or the usual ones.
+func (e *Env) addresses(path string, usual ...string) []string {
+	named, _ := e.settings["metadata_urls"].([]any)
+	if len(named) == 0 {
+		return usual
+	}
+	var bases []string
+	for _, v := range named {
+		if s, ok := v.(string); ok && len(bases) < maxAddresses {
+			bases = append(bases, strings.TrimSuffix(s, "/")+"/"+path)
+		}
+	}
+	return bases
+}
+
+// maxAddresses bounds the addresses that an image names for a service.
+const maxAddresses = 8
+
 // from gives the fetch of a source that is one round of documents from one
 // base, which may be had under several addresses.
 func from(bases []string, header map[string]string, want ...doc) func(context.Context, *Env) (Docs, error) {

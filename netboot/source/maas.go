@@ -42,6 +42,10 @@ func fetchMAAS(ctx context.Context, env *Env) (Docs, error) {
 			address = a
 		}
 	}
+	settings := env.settings // an image that MAAS has installed holds them
+	if settings.str("metadata_url") != "" && address == "" {
+		return fetchMAASWith(ctx, env, settings)
+	}
 	if address == "" {
 		return nil, fmt.Errorf("%w: no kernel word %s=", ErrMalformed, maasWord)
 	}
@@ -49,10 +53,14 @@ func fetchMAAS(ctx context.Context, env *Env) (Docs, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := maasSettings(resp.Body)
-	if err != nil {
+	if settings, err = maasSettings(resp.Body); err != nil {
 		return nil, err
 	}
+	return fetchMAASWith(ctx, env, settings)
+}
+
+// fetchMAASWith asks the service that the settings name.
+func fetchMAASWith(ctx context.Context, env *Env, settings object) (Docs, error) {
 	base := strings.TrimSuffix(settings.str("metadata_url"), "/") + "/" + maasVersion
 	env.HTTP.Open(base, fetch.MaxConns)
 	got, err := gatherMAAS(ctx, env, base, settings)

@@ -65,12 +65,78 @@ func SeedInRoot(ev *platform.Evidence) RootSeed {
 			continue
 		}
 		return RootSeed{
-			Match:     platform.Match{Source: s.Name, Platform: s.Name, Because: "seed in the root"},
+			Match:     platform.Match{Source: s.Name, Platform: s.Name, Because: "seed in the root", Rooted: true},
 			Directory: s.directory(ev),
 			Barred:    len(ev.Only) > 0 && !slices.ContainsFunc(ev.Only, func(name string) bool { return strings.EqualFold(name, s.Name) }),
 		}
 	}
 	return RootSeed{Barred: true}
+}
+
+// A SeedDirectory is a directory of the root that stands for a volume.
+type SeedDirectory struct{ Path, Label string }
+
+// SeedDirectories are those, as cloud-init and ds-identify know them; each
+// may also be below one of the places of the root's seeds.
+func SeedDirectories() []SeedDirectory {
+	var dirs []SeedDirectory
+	for _, s := range Table() {
+		for _, path := range s.seeds {
+			dirs = append(dirs, SeedDirectory{path, strings.TrimSuffix(s.Labels[0], "*")})
+		}
+	}
+	return dirs
+}
+
+// Seeds are the matches that directories of the root speak for, which stand for
+// these volumes, unless the kernel's words name a source.
+func Seeds(ev *platform.Evidence, volumes []Volume) []platform.Match {
+	var matches []platform.Match
+	for _, s := range Table() {
+		if len(s.seeds) > 0 && s.Reads(volumes) && !Named(ev) {
+			m := forced(ev, s.Name, "seed in the root, "+s.seeds[0])
+			m.Rooted = true
+			matches = append(matches, m)
+		}
+	}
+	return matches
+}
+
+// Baked says that the source reads a volume that came with the initrd.
+func (s *Source) Baked(volumes []Volume) bool {
+	return slices.ContainsFunc(volumes, func(v Volume) bool { return v.Baked && s.readsLabel(v.Label) })
+}
+
+// Rank gives the place of a source in a list, which spells it as cloud-init
+// does: behind the list's end if it is left out, in front of it if cloud-init
+// does not know it. In an empty list all have the same.
+func Rank(list []string, name string) int {
+	s, err := Find(name)
+	if err != nil || s.own || len(list) == 0 {
+		return -1
+	}
+	i := slices.IndexFunc(list, func(item string) bool { return ownName(item) == name })
+	if i < 0 {
+		return len(list) + 1
+	}
+	return i
+}
+
+// Unheard gives the keys of an image's settings that would have mattered to a
+// source that was asked without them, and has failed or not.
+func Unheard(name, settings string, failed bool) string {
+	o, err := parseYAML(name, []byte(settings))
+	if err != nil {
+		return ""
+	}
+	var keys []string
+	for _, key := range []string{"metadata_urls", "metadata_url", "max_wait", "timeout", "retries"} {
+		where := strings.HasPrefix(key, "metadata")
+		if _, there := o[key]; there && (failed || where && !strings.Contains(settings, "//169.254.")) {
+			keys = append(keys, key)
+		}
+	}
+	return strings.Join(keys, ", ")
 }
 
 // IsSeedLabel says whether some source reads volumes of that label.

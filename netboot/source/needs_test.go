@@ -14,10 +14,10 @@ import (
 // What a source needs follows from what names a server or a directory, besides
 // from what it is.
 func TestNeeds(t *testing.T) {
-	seed := Volume{"cidata", files("user-data", script)}
-	away := Volume{"CIDATA", files("meta-data", "seedfrom: http://seed.example/\n")}
-	torn := Volume{"cidata", files("meta-data", "a: [")}
-	other := Volume{"config-2", files()}
+	seed := Volume{Label: "cidata", FS: files("user-data", script)}
+	away := Volume{Label: "CIDATA", FS: files("meta-data", "seedfrom: http://seed.example/\n")}
+	torn := Volume{Label: "cidata", FS: files("meta-data", "a: [")}
+	other := Volume{Label: "config-2", FS: files()}
 	for _, tt := range []struct {
 		name, source   string
 		words          string
@@ -65,7 +65,7 @@ func TestSeedInRoot(t *testing.T) {
 		{"left out", platform.Evidence{Only: []string{"ec2"}}, "", true},
 	} {
 		got := SeedInRoot(&tt.ev)
-		want := RootSeed{Match: platform.Match{Source: "nocloud", Platform: "nocloud", Because: "seed in the root"}, Directory: tt.dir, Barred: tt.bar}
+		want := RootSeed{Match: platform.Match{Source: "nocloud", Platform: "nocloud", Because: "seed in the root", Rooted: true}, Directory: tt.dir, Barred: tt.bar}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", tt.name, diff)
 		}

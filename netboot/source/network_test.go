@@ -124,6 +124,6 @@ func TestSimulatedNICs(t *testing.T) {
 		for path, body := range volume.Files(m) {
 			files[path] = &fstest.MapFile{Data: body}
 		}
-		ask(name, Env{Volumes: []Volume{{volume.Label, files}}})
+		ask(name, Env{Volumes: []Volume{{Label: volume.Label, FS: files}}})
 	}
 }

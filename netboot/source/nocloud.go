@@ -90,6 +90,9 @@ func fetchNoCloud(ctx context.Context, env *Env) (Docs, error) {
 		return nil, err
 	}
 	if server == "" {
+		server = expandDMI(env.settings.str("seedfrom"), env.Evidence.DMI) // in the root's configuration
+	}
+	if server == "" {
 		if volumeErr != nil && len(noCloudWords(&env.Evidence)) == 0 {
 			return nil, volumeErr
 		}

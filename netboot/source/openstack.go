@@ -46,7 +46,7 @@ func openStack() *Source {
 
 func configDrive() *Source {
 	return &Source{
-		Name: "configdrive", Labels: []string{configLabel}, fetch: fetchConfigDrive, parse: parseConfigDrive,
+		Name: "configdrive", Labels: []string{configLabel}, seeds: []string{"seed/config_drive", "/config-drive"}, fetch: fetchConfigDrive, parse: parseConfigDrive,
 		Rules: []platform.Rule{{Platform: "openstack", Given: true, Fact: platform.Fact{Of: platform.Label, Is: configLabel}, HardwareID: platform.ProductUUID}},
 	}
 }
@@ -70,8 +70,8 @@ func fetchOpenStack(ctx context.Context, env *Env) (Docs, error) {
 	if _, err := findVolume(env.Volumes, configLabel); err == nil {
 		return fetchConfigDrive(ctx, env)
 	}
-	bases := []string{"http://169.254.169.254/openstack/latest/"}
-	if env.Lease.Interface != "" {
+	bases := env.addresses("openstack/latest/", "http://169.254.169.254/openstack/latest/")
+	if len(env.settings) == 0 && env.Lease.Interface != "" {
 		bases = append(bases, "http://[fe80::a9fe:a9fe%25"+env.Lease.Interface+"]/openstack/latest/")
 	}
 	return from(bases, nil, openStackDocs()...)(ctx, env)

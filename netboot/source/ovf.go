@@ -32,7 +32,7 @@ func ovfLabels() []string { return []string{ovfLabelSpaced, ovfLabelPlain, ovfLa
 
 func ovf() *Source {
 	return &Source{
-		Name: "ovf", Labels: ovfLabels(), fetch: fetchOVF, parse: parseOVF,
+		Name: "ovf", Labels: ovfLabels(), seeds: []string{"seed/ovf"}, fetch: fetchOVF, parse: parseOVF,
 		Rules: []platform.Rule{
 			{Platform: "ovf", Given: true, Fact: platform.Fact{Of: platform.Label, Is: ovfLabelSpaced}, HardwareID: platform.ProductUUID},
 			{Platform: "ovf", Given: true, Fact: platform.Fact{Of: platform.Label, Is: ovfLabelPlain}, HardwareID: platform.ProductUUID},

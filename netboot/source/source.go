@@ -57,12 +57,17 @@ type Env struct {
 	Sysfs, Dev string
 	// Lease is what DHCP said, where a source needs it.
 	Lease Lease
+
+	// settings are those of the match.
+	settings object
 }
 
 // A Volume is a file system that may hold a seed. It is only read.
 type Volume struct {
 	Label string
 	FS    fs.FS
+	// Baked says that it came with the initrd.
+	Baked bool
 }
 
 // A Lease is the part of a network lease that says where a service is. What the
@@ -112,6 +117,12 @@ type Source struct {
 	// Modules are the kernel modules without which the kernel does not show its
 	// documents.
 	Modules []Module
+
+	// seeds are directories of the root that stand for its volume.
+	seeds []string
+	// own says that cloud-init has no such source, so that no list of its leaves
+	// it out.
+	own bool
 
 	fetch func(context.Context, *Env) (Docs, error)
 	parse func(Docs, *platform.Evidence) (*instance.Instance, error)
@@ -187,6 +198,9 @@ func Fetch(ctx context.Context, m platform.Match, env Env) (instance.Instance, e
 	if err != nil {
 		return instance.Instance{}, err
 	}
+	if env.settings, err = parseYAML("settings", []byte(m.Settings)); err != nil {
+		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
+	}
 	docs, err := s.fetch(ctx, &env)
 	if err != nil {
 		return instance.Instance{}, fmt.Errorf("source %s: %w", s.Name, err)
@@ -216,7 +230,7 @@ func Parse(m platform.Match, docs Docs, ev *platform.Evidence) (instance.Instanc
 // report. It must be called while the network is still up.
 func Tell(ctx context.Context, name string, env Env, out instance.Outcome) error {
 	s, err := Find(name)
-	if err != nil || s.tell == nil {
+	if err != nil || s.tell == nil || s.Network && env.HTTP == nil {
 		return err
 	}
 	if err := s.tell(ctx, &env, out); err != nil {

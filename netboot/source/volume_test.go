@@ -29,13 +29,13 @@ func TestNoCloudVolume(t *testing.T) {
 		id      string
 		err     error
 	}{
-		{"lower case", []Volume{{"root", files("user-data", "wrong")}, {"cidata", seed}}, nil, "iid-1", nil},
-		{"upper case", []Volume{{"CIDATA", seed}}, nil, "iid-1", nil},
-		{"none", []Volume{{"root", seed}}, nil, "", ErrNoVolume},
-		{"not a seed", []Volume{{"cidata", files("README", "x")}}, nil, "", ErrNoVolume},
-		{"id by word", []Volume{{"cidata", seed}}, []string{"ds=nocloud;i=iid-2"}, "iid-2", nil},
+		{"lower case", []Volume{{Label: "root", FS: files("user-data", "wrong")}, {Label: "cidata", FS: seed}}, nil, "iid-1", nil},
+		{"upper case", []Volume{{Label: "CIDATA", FS: seed}}, nil, "iid-1", nil},
+		{"none", []Volume{{Label: "root", FS: seed}}, nil, "", ErrNoVolume},
+		{"not a seed", []Volume{{Label: "cidata", FS: files("README", "x")}}, nil, "", ErrNoVolume},
+		{"id by word", []Volume{{Label: "cidata", FS: seed}}, []string{"ds=nocloud;i=iid-2"}, "iid-2", nil},
 		{"words alone", nil, []string{"ds=nocloud;i=iid-3;h=x"}, "iid-3", nil},
-		{"too large", []Volume{{"cidata", files("meta-data", string(make([]byte, fetch.MaxDocument+1)))}}, nil, "", fetch.ErrTooLarge},
+		{"too large", []Volume{{Label: "cidata", FS: files("meta-data", string(make([]byte, fetch.MaxDocument+1)))}}, nil, "", fetch.ErrTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestNoCloudVolume(t *testing.T) {
 // bodies, and the first place's metadata count most.
 func TestNoCloudServer(t *testing.T) {
 	m := machine()
-	volume := Volume{"cidata", files("user-data", "replaced", "network-config", "version: 2\n",
+	volume := Volume{Label: "cidata", FS: files("user-data", "replaced", "network-config", "version: 2\n",
 		"meta-data", "seedfrom: http://seed.example/__dmi.system-serial-number__\nlocal-hostname: from-volume\n")}
 	s := start(t, simulate.NoCloud{Machine: m}, simulate.Faults{})
 	s.env.Volumes = []Volume{volume}
@@ -92,14 +92,14 @@ func TestConfigDrive(t *testing.T) {
 			"openstack/2018-08-27/meta_data.json", `{"uuid": "u-1"}`, "openstack/2018-08-27/user_data", script,
 			"openstack/content/0000", "x"),
 	} {
-		env := Env{Volumes: []Volume{{"config-2", fsys}}}
+		env := Env{Volumes: []Volume{{Label: "config-2", FS: fsys}}}
 		in, err := Fetch(t.Context(), platform.Match{Source: "configdrive"}, env)
 		if err != nil || in.ID != "u-1" || string(in.UserData) != script {
 			t.Errorf("%s: got %+v, %v", name, in, err)
 		}
 	}
 	for name, fsys := range map[string]fstest.MapFS{"empty": files(), "no version": files("openstack/content/0000", "x")} {
-		if _, err := Fetch(t.Context(), platform.Match{Source: "configdrive"}, Env{Volumes: []Volume{{"config-2", fsys}}}); err == nil {
+		if _, err := Fetch(t.Context(), platform.Match{Source: "configdrive"}, Env{Volumes: []Volume{{Label: "config-2", FS: fsys}}}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
