@@ -465,6 +465,39 @@ func TestSeed(t *testing.T) {
 	}
 }
 
+// A directory that stands for a volume is read with all that is below it, up to
+// bounds, and what is beyond them is named.
+func TestTree(t *testing.T) {
+	many := fakeRoot{}
+	for i := range maxTreeFiles + 3 {
+		many[fmt.Sprintf("/many/%04d", i)] = ""
+	}
+	for _, tt := range []struct {
+		name, dir string
+		root      fakeRoot
+		want      int
+		problem   string
+	}{
+		{name: "none", dir: "seed/x", root: fakeRoot{"/var/lib/cloud/seed/y/f": ""}},
+		{name: "below the seeds", dir: "seed/x", root: fakeRoot{"/var/lib/cloud/seed/x/a": "", "/var/lib/cloud/seed/x/b/c": ""}, want: 2},
+		{name: "on Ubuntu Core", dir: "seed/x", root: fakeRoot{"/writable/system-data/var/lib/cloud/seed/x/a": ""}, want: 1},
+		{name: "by its whole path", dir: "/x", root: fakeRoot{"/x/a": "", "/var/lib/cloud/x/b": ""}, want: 1},
+		{name: "too deep", dir: "/x", root: fakeRoot{"/x/1/2/3/4/5/6/f": ""}, problem: "/x/1/2/3/4/5: is too deep"},
+		{name: "too many", dir: "/many", root: many, want: maxTreeFiles, problem: "/many/0256: is one file too many"},
+		{name: "too large", dir: "/x", root: fakeRoot{"/x/a": strings.Repeat("x", maxTree-1), "/x/b": "yy", "/x/c": "z"}, want: 2, problem: "/x/b: cannot be read"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files, problems := Tree(tt.root, tt.dir)
+			if len(files) != tt.want {
+				t.Errorf("%d files, want %d", len(files), tt.want)
+			}
+			if tt.problem == "" && len(problems) > 0 || tt.problem != "" && (len(problems) != 1 || !strings.Contains(problems[0].String(), tt.problem)) {
+				t.Errorf("problems %v", problems)
+			}
+		})
+	}
+}
+
 func TestTooMuchMetaData(t *testing.T) {
 	c := content("i-1")
 	c.Instance.MetaData["big"] = strings.Repeat("x", MaxRecord)
