@@ -108,6 +108,11 @@ func (s *Search) allowed(ctx context.Context, i *Image, found *Found, volumes []
 	return nil, err
 }
 
+// indexOf finds the match of a source; -1: there is none.
+func indexOf(matches []platform.Match, name string) int {
+	return slices.IndexFunc(matches, func(m platform.Match) bool { return m.Source == name })
+}
+
 // tell tells of what came too late for the network.
 func (s *Search) tell(i *Image, name, what string) {
 	s.Watcher.Problem(instance.Problem{Origin: i.Origin, Warning: true, Message: name + ": " + what})
@@ -126,7 +131,7 @@ func (s *Search) unheard(i *Image, err error) {
 		return
 	}
 	for _, m := range s.certain(i) {
-		if !slices.ContainsFunc(s.Matches, func(a platform.Match) bool { return a.Source == m.Source }) {
+		if indexOf(s.Matches, m.Source) < 0 {
 			s.tell(i, m.Source, "named alone, but the network was asked before the root was there; boothook.source="+m.Source+" on the kernel command line is there in time")
 		}
 	}

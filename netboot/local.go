@@ -2,10 +2,8 @@ package netboot
 
 import (
 	"context"
-	"slices"
 
 	"boothook/netboot/instance"
-	"boothook/netboot/platform"
 	"boothook/netboot/source"
 )
 
@@ -21,7 +19,7 @@ func (s *Search) askLocal(ctx context.Context, seed source.RootSeed, image *Imag
 	matches := source.Detect(&ev)
 	// In the root may be a seed of a source that is nowhere else seen.
 	for _, m := range source.Seeds(&ev, image.Volumes) {
-		i := slices.IndexFunc(matches, func(seen platform.Match) bool { return seen.Source == m.Source })
+		i := indexOf(matches, m.Source)
 		if i < 0 {
 			matches = append(matches, m)
 		} else if src, err := source.Find(m.Source); err == nil && !src.Network {
@@ -42,7 +40,12 @@ func (s *Search) askLocal(ctx context.Context, seed source.RootSeed, image *Imag
 			s.leftOut(image, match)
 			continue
 		}
-		inst, err := s.askOne(ctx, seed, image, match, volumes)
+		var inst instance.Instance
+		if match.Because == seed.Match.Because { // there are the documents
+			inst, err = source.Parse(*match, image.Docs, &s.Evidence)
+		} else {
+			inst, err = s.Sources.Ask(ctx, Over{}, *match, volumes)
+		}
 		if err != nil {
 			origin := match.Source
 			if match.Rooted {
@@ -55,12 +58,4 @@ func (s *Search) askLocal(ctx context.Context, seed source.RootSeed, image *Imag
 		return s.found(ctx, inst, *match)
 	}
 	return nil
-}
-
-// askOne asks one of them. The documents of a seed need no fetching.
-func (s *Search) askOne(ctx context.Context, seed source.RootSeed, image *Image, match *platform.Match, volumes []source.Volume) (instance.Instance, error) {
-	if match.Because == seed.Match.Because {
-		return source.Parse(*match, image.Docs, &s.Evidence)
-	}
-	return s.Sources.Ask(ctx, Over{}, *match, volumes)
 }

@@ -96,7 +96,7 @@ func (s *Search) Find(ctx context.Context) (*Found, error) {
 	// on who is quicker. Only a list in the root can say otherwise.
 	seed := source.SeedInRoot(&s.Evidence)
 	image := s.Seed.Seed(seed.Directory)
-	volumes = slices.Concat(image.Volumes, volumes)
+	volumes = append(image.Volumes, volumes...)
 	switch {
 	case image.Server && answers == nil: // it is to be asked for the rest
 		image.Rest = source.Volume{Label: source.SeedLabel, FS: source.Files(image.Docs)}
@@ -127,6 +127,10 @@ func (s *Search) overNetwork(ctx context.Context, answers <-chan answer, image *
 			answers = late.askNetwork(ctx, volumes)
 		}
 		return late.await(ctx, answers)
+	}
+	if len(s.Matches) > 0 && s.lateMatches(image) == nil { // nothing that may answer would count
+		s.leftOut(image, &s.Matches[0])
+		return nil, fmt.Errorf("%w by the image's datasource_list: %s", errLeftOut, s.Matches[0].Source)
 	}
 	found, err := s.await(ctx, answers)
 	s.unheard(image, err)

@@ -297,6 +297,21 @@ func TestFind(t *testing.T) {
 					t.Errorf("problems %q", l.problems)
 				}
 			}},
+		{name: "a list that leaves out what does not answer", matches: []platform.Match{ec2},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", timeout)
+				l.image = Image{Sources: []string{"NoCloud", "None"}}
+				l.lease("eth0")
+				l.mount(time.Second)
+			}, err: "left out by the image's datasource_list: ec2", after: time.Second},
+		{name: "a list that leaves one of two out", matches: []platform.Match{ec2, {Source: "gce"}},
+			set: func(l *lab) {
+				l.says("ec2", "i-1", 0)
+				l.says("gce", "i-2", 0)
+				l.image = Image{Sources: []string{"GCE", "NoCloud"}}
+				l.lease("eth0")
+				l.mount(time.Second)
+			}, want: "i-2", after: time.Second},
 		{name: "a list that leaves it out, and names another", matches: []platform.Match{ec2},
 			set: func(l *lab) {
 				l.says("ec2", "i-1", 0)

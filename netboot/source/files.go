@@ -1,8 +1,9 @@
 package source
 
 import (
-	"bytes"
+	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -16,62 +17,65 @@ type Files map[string][]byte
 // Open implements fs.FS.
 func (f Files) Open(name string) (fs.File, error) {
 	if body, there := f[name]; there {
-		return &file{file: entry{name: path.Base(name), size: len(body)}, Reader: *bytes.NewReader(body)}, nil
+		return &file{entry{path.Base(name), len(body)}, body}, nil
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
 // ReadDir implements fs.ReadDirFS.
 func (f Files) ReadDir(name string) ([]fs.DirEntry, error) {
-	var names []string
-	size := map[string]int{} // -1: a directory
-	for file := range f {
+	var entries []fs.DirEntry
+	for _, file := range slices.Sorted(maps.Keys(f)) {
 		rest, in := strings.CutPrefix(file, name+"/")
 		first, _, dir := strings.Cut(rest, "/")
-		if _, seen := size[first]; !in || seen {
+		if !in || len(entries) > 0 && entries[len(entries)-1].Name() == first {
 			continue
 		}
-		names = append(names, first)
-		if size[first] = len(f[file]); dir {
-			size[first] = -1
+		e := &entry{first, len(f[file])}
+		if dir {
+			e.size = -1
 		}
+		entries = append(entries, e)
 	}
-	if names == nil {
+	if entries == nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	slices.Sort(names)
-	var entries []fs.DirEntry
-	for _, n := range names {
-		entries = append(entries, entry{name: n, dir: size[n] < 0, size: size[n]})
 	}
 	return entries, nil
 }
 
-// A file is one of them, open.
+// A file is one of them, open; rest is what is yet to be read.
 type file struct {
-	file entry
-	bytes.Reader
+	entry
+	rest []byte
 }
 
-func (f *file) Stat() (fs.FileInfo, error) { return f.file, nil }
+func (f *file) Stat() (fs.FileInfo, error) { return &f.entry, nil }
 func (f *file) Close() error               { return nil }
+
+func (f *file) Read(p []byte) (int, error) {
+	if len(f.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
 
 // An entry says what one of them is.
 type entry struct {
 	name string
-	dir  bool
-	size int
+	size int // -1: a directory
 }
 
-func (e entry) Name() string               { return e.name }
-func (e entry) IsDir() bool                { return e.dir }
-func (e entry) Size() int64                { return int64(e.size) }
-func (e entry) ModTime() time.Time         { return time.Time{} }
-func (e entry) Sys() any                   { return nil }
-func (e entry) Info() (fs.FileInfo, error) { return e, nil }
-func (e entry) Type() fs.FileMode          { return e.Mode() }
-func (e entry) Mode() fs.FileMode {
-	if e.dir {
+func (e *entry) Name() string               { return e.name }
+func (e *entry) IsDir() bool                { return e.size < 0 }
+func (e *entry) Size() int64                { return int64(e.size) }
+func (e *entry) ModTime() time.Time         { return time.Time{} }
+func (e *entry) Sys() any                   { return nil }
+func (e *entry) Info() (fs.FileInfo, error) { return e, nil }
+func (e *entry) Type() fs.FileMode          { return e.Mode() }
+func (e *entry) Mode() fs.FileMode {
+	if e.IsDir() {
 		return fs.ModeDir
 	}
 	return 0
