@@ -17,12 +17,9 @@ func (s *Search) askLocal(ctx context.Context, seed source.RootSeed, image *Imag
 		ev.Labels = append(ev.Labels, volumes[i].Label)
 	}
 	matches := source.Detect(&ev)
-	// In the root may be a seed of a source that is nowhere else seen.
+	// Where a source is asked over the network, its seed only adds to that.
 	for _, m := range source.Seeds(&ev, image.Volumes) {
-		i := indexOf(matches, m.Source)
-		if i < 0 {
-			matches = append(matches, m)
-		} else if src, err := source.Find(m.Source); err == nil && !src.Network {
+		if i := indexOf(matches, m.Source); i >= 0 && indexOf(s.Matches, m.Source) < 0 {
 			matches[i] = m
 		}
 	}

@@ -71,7 +71,7 @@ func TestImageSources(t *testing.T) {
 		{name: "`seed/config_drive`, and a list without it", files: files{drive: uuid, cfg: "datasource_list: [OVF, None]\n"}, problem: "configdrive (seed in the root, seed/config_drive"},
 		{name: "`seed/config_drive`, and a list without it, and `boothook.source=configdrive`", words: "boothook.source=configdrive",
 			files: files{drive: uuid, cfg: "datasource_list: [OVF, None]\n"}, want: "configdrive i-drive"},
-		{name: "`seed/ovf` and `seed/azure`", files: files{ovf: env, azure: provision}, want: "ovf i-ovf"},
+		{name: "`seed/ovf` and `seed/azure`", files: files{ovf: env, azure: provision}, want: "azure 11111111-9099-7caf-fd21-012345abcdef"},
 		{name: "`seed/nocloud` on a machine whose cloud does not answer", ec2: true, files: files{nocloud: "instance-id: i-dir\n"}, want: "nocloud i-dir"},
 		{name: "`datasource_list: [Ec2, NoCloud]`, and a cloud that does not answer", words: "boothook.timeout=1", ec2: true, files: files{nocloud: "instance-id: i-dir\n", cfg: "datasource_list: [Ec2, NoCloud]\n"}, want: "nocloud i-dir"},
 		{name: "`datasource_list: [Ec2, None]`, and nothing speaks for it", files: files{cfg: "datasource_list: [Ec2, None]\ndatasource: {Ec2: {metadata_urls: ['SERVER']}}\n"}, want: "ec2 i-ec2"},

@@ -26,7 +26,11 @@ func azure() *Source {
 	return &Source{
 		Name: "azure", Network: true, Labels: []string{azureLabel + "*"}, DHCPOptions: []uint8{azureWireserverOption}, seeds: []string{"seed/azure"},
 		fetch: fetchAzure, parse: parseAzure, tell: tellAzure,
-		Rules: []platform.Rule{{Platform: "azure", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "7783-7084-3265-9085-8269-3286-77"}, HardwareID: platform.ProductUUID}},
+		Rules: []platform.Rule{
+			{Platform: "azure", Fact: platform.Fact{Of: "chassis_asset_tag", Is: "7783-7084-3265-9085-8269-3286-77"}, HardwareID: platform.ProductUUID},
+			// A volume's label has a date behind it; this is the seed in a root.
+			{Platform: "azure", Given: true, Fact: platform.Fact{Of: platform.Label, Is: azureLabel}, HardwareID: platform.ProductUUID},
+		},
 	}
 }
 
