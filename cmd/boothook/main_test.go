@@ -48,7 +48,9 @@ func TestSecondSignal(t *testing.T) {
 		}
 	}
 	cmd.Wait()
-	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); told == 0 || status.Signal() != syscall.SIGTERM {
+	// A signal that meets Go's runtime while it dies of the one before may end it
+	// as another: of a signal it must die, and not of the one that ends this test.
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); told == 0 || !status.Signaled() || status.Signal() == syscall.SIGKILL {
 		t.Errorf("told %d times, then %v", told, cmd.ProcessState)
 	}
 }
